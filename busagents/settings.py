@@ -1,0 +1,68 @@
+"""The environment, read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from busagents.errors import ConfigError
+
+Durability = Literal["process", "power"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the environment says. Every field's variable is named beside it."""
+
+    nats_url: str | None = None  # BUSAGENTS_NATS_URL
+    nats_user: str | None = None  # BUSAGENTS_NATS_USER
+    nats_password: str | None = None  # BUSAGENTS_NATS_PASSWORD
+    data_dir: Path = Path(".busagents")  # BUSAGENTS_DATA_DIR
+    replicas: int = 1  # BUSAGENTS_REPLICAS: copies of each stream on a cluster
+    model: str | None = None  # BUSAGENTS_MODEL: default for agents that name none
+    openai_api_key: str | None = None  # OPENAI_API_KEY
+    openai_base_url: str | None = None  # OPENAI_BASE_URL
+    ack_wait: float = 10.0  # BUSAGENTS_ACK_WAIT: seconds until a silent process loses what it holds
+    always_replay: bool = False  # BUSAGENTS_ALWAYS_REPLAY: rebuild and compare the state after each append
+    failpoints: str = ""  # BUSAGENTS_FAILPOINTS: see busagents.runtime.failpoints
+    clock_offset: float = 0.0  # BUSAGENTS_CLOCK_OFFSET: seconds added to the wall clock, for tests of skew
+    workspace: Path = Path("workspace")  # BUSAGENTS_WORKSPACE: the folder file tools may touch
+    log_level: str = "INFO"  # BUSAGENTS_LOG_LEVEL
+
+
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    raw = env.get(name)
+    if raw is None or raw == "":
+        return default
+    try:
+        return float(raw)
+    except ValueError:
+        raise ConfigError(f"{name}={raw!r} is not a number: set it to a number such as {default:g}, or unset it") from None
+
+
+def load_settings(env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `env` (default: the process environment).
+
+    Raises:
+        ConfigError: a variable has a value that cannot be understood.
+    """
+    env = os.environ if env is None else env
+    return Settings(
+        nats_url=env.get("BUSAGENTS_NATS_URL") or None,
+        nats_user=env.get("BUSAGENTS_NATS_USER") or None,
+        nats_password=env.get("BUSAGENTS_NATS_PASSWORD") or None,
+        data_dir=Path(env.get("BUSAGENTS_DATA_DIR") or ".busagents"),
+        replicas=int(_number(env, "BUSAGENTS_REPLICAS", 1)),
+        model=env.get("BUSAGENTS_MODEL") or None,
+        openai_api_key=env.get("OPENAI_API_KEY") or None,
+        openai_base_url=env.get("OPENAI_BASE_URL") or None,
+        ack_wait=_number(env, "BUSAGENTS_ACK_WAIT", 10.0),
+        always_replay=env.get("BUSAGENTS_ALWAYS_REPLAY", "") not in ("", "0"),
+        failpoints=env.get("BUSAGENTS_FAILPOINTS", ""),
+        clock_offset=_number(env, "BUSAGENTS_CLOCK_OFFSET", 0.0),
+        workspace=Path(env.get("BUSAGENTS_WORKSPACE") or "workspace"),
+        log_level=env.get("BUSAGENTS_LOG_LEVEL", "INFO").upper(),
+    )
