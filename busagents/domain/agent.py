@@ -1,0 +1,87 @@
+"""An agent, as a user declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from busagents.domain.codec import sha256_hex
+from busagents.domain.limits import Limits
+from busagents.domain.subjects import RESERVED_PARTICIPANT, check_token
+from busagents.domain.tool import Tool, tool
+from busagents.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from busagents.ports.model import Model
+
+
+class Agent:
+    """A model with a prompt and tools, that takes tasks under a name.
+
+    Args:
+        name: how others address it; also its inbox. 1 to 64 letters, digits, `_` or `-`.
+        model: `"provider:name"`, a model object, or None for the default (see `busagents config show`).
+        system: the system prompt.
+        tools: `@tool` functions; a plain function is wrapped as one.
+        description: what it is for, in a sentence; others choose it by that.
+        limits: bounds of each task.
+        settings: provider parameters such as `temperature` or `max_tokens`.
+        tool_concurrency: how many tool calls of one turn run at once.
+        max_parallel_tasks: how many threads one process works on at once.
+
+    Raises:
+        InvalidName: a name that no subject can hold.
+        DefinitionError: two tools of one name, or a bound below one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: str | Model | None = None,
+        system: str = "",
+        tools: Sequence[Tool | Callable[..., Any]] = (),
+        description: str = "",
+        limits: Limits | None = None,
+        settings: Mapping[str, Any] | None = None,
+        tool_concurrency: int = 8,
+        max_parallel_tasks: int = 64,
+    ) -> None:
+        self.name = check_participant(name)
+        self.model = model
+        self.system = system
+        self.tools: dict[str, Tool] = {}
+        for item in tools:
+            wrapped = item if isinstance(item, Tool) else tool(item)
+            if wrapped.name in self.tools:
+                raise DefinitionError(f"agent {name!r} has two tools named {wrapped.name!r}: give one of them @tool(name=…)")
+            self.tools[wrapped.name] = wrapped
+        self.description = description or system.split("\n", 1)[0][:200]
+        self.limits = limits or Limits()
+        self.settings = dict(settings or {})
+        self.tool_concurrency = at_least_one("tool_concurrency", tool_concurrency, name)
+        self.max_parallel_tasks = at_least_one("max_parallel_tasks", max_parallel_tasks, name)
+
+    def definition_hash(self, model: str) -> str:
+        """The sha256 of what shapes its decisions; recorded with each task so that a change can be seen in the log."""
+        shape = (self.name, model, self.system, self.settings, [(t.name, t.description, t.parameters) for t in self.tools.values()])
+        return sha256_hex(msgspec.json.encode(shape, enc_hook=repr))
+
+    def __repr__(self) -> str:
+        return f"Agent({self.name!r}, tools={list(self.tools)})"
+
+
+def check_participant(name: str) -> str:
+    """Return the name if a participant may have it, else raise InvalidName or DefinitionError."""
+    if name == RESERVED_PARTICIPANT:
+        raise DefinitionError(f"the name {name!r} is reserved for the stream's own entries: choose another")
+    return check_token(name, "participant")
+
+
+def at_least_one(what: str, value: int, name: str) -> int:
+    """Return the value if it is 1 or more, else raise DefinitionError."""
+    if value < 1:
+        raise DefinitionError(f"{name!r}: {what}={value} cannot work: use 1 or more")
+    return value

@@ -1,0 +1,149 @@
+"""decide for an agent: call the model, run the tools it asked for, again, until it answers. Pure and level-triggered.
+
+It looks only at what is recorded, so the same function serves a fresh task, a takeover and a replay:
+
+    queued                          → start it
+    canceled                        → answer open calls, end it
+    model call open                 → perform it (or wait for its next attempt; or fail with its last error)
+    tool calls open                 → start those there is room for; perform the started ones
+    every tool call answered        → next turn, within the limits
+    an answer without tool calls    → complete, or ask again if it does not fit the task's schema
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from busagents.domain import events as e
+from busagents.domain.decision import (
+    CallModel,
+    Decision,
+    RunTool,
+    WaitRetry,
+    cancel_task,
+    fail_task,
+    start_next,
+)
+from busagents.domain.limits import Limits
+from busagents.domain.output import parse_output
+from busagents.domain.state import Task, ThreadState
+
+_MAX_CORRECTIONS = 2
+
+
+class ToolPolicy(msgspec.Struct, frozen=True):
+    """What deciding needs to know of a tool."""
+
+    recovery: e.RecoveryClass
+    sequential: bool = False
+
+
+class AgentPolicy(msgspec.Struct, frozen=True):
+    """What deciding needs to know of an agent; derived from its definition and the process that runs it."""
+
+    owner: str
+    definition: str
+    model: str
+    limits: Limits
+    settings: Mapping[str, Any]
+    tools: Mapping[str, ToolPolicy]
+    tool_concurrency: int
+
+    def decide(self, state: ThreadState) -> Decision:
+        """What to record now, or which effects are outstanding."""
+        task = state.active
+        if task is None:
+            return start_next(state, owner=self.owner, definition=self.definition, limits=self.limits)
+        if task.cancel is not None:
+            return cancel_task(task)
+        if task.model is not None:
+            return self._open_model_call(task)
+        if task.answer is None:
+            return Decision((self._request(state, task, turn=1),))
+        if any(call.status != "done" for call in task.calls):
+            return self._open_tool_calls(task)
+        if task.calls:
+            return Decision((self._next_turn(state, task),))
+        return Decision((self._answered(state, task),))
+
+    def _open_model_call(self, task: Task) -> Decision:
+        call = task.model
+        assert call is not None
+        if not call.failed_code:
+            return Decision(perform=(CallModel(task.id, task.turn, call.attempt),))
+        if call.retry_in is None:
+            return Decision((fail_task(task, call.failed_code, call.failed_message),))
+        return Decision(perform=(WaitRetry(task.id, task.turn, call.attempt + 1, call.retry_in),))
+
+    def _open_tool_calls(self, task: Task) -> Decision:
+        started = [call for call in task.calls if call.status == "started"]
+        waiting = [call for call in task.calls if call.status == "requested"]
+        begin: list[e.Recorded] = []
+        alone = any(self._tool(call.part.name).sequential for call in started)
+        for call in waiting:
+            policy = self._tool(call.part.name)
+            running = len(started) + len(begin)
+            if alone or running >= self.tool_concurrency or (policy.sequential and running):
+                break  # order is the model's: a later call does not overtake
+            alone = policy.sequential
+            begin.append(
+                e.Recorded(e.ToolStarted(call.part.call, call.part.name, policy.recovery), task.id, task.turn, attempt=1)
+            )
+        if begin:
+            return Decision(tuple(begin))
+        return Decision(perform=tuple(RunTool(task.id, task.turn, call.attempt, call.part) for call in started))
+
+    def _tool(self, name: str) -> ToolPolicy:
+        # A tool that does not exist has no effect: it may be "run" again, to tell the model so.
+        return self.tools.get(name, ToolPolicy("read_only"))
+
+    def _request(self, state: ThreadState, task: Task, *, turn: int, note: str = "") -> e.Recorded:
+        requested = e.ModelRequested(self.model, state.seq, state.digest, dict(self.settings), note)
+        return e.Recorded(requested, task.id, turn, attempt=1)
+
+    def _next_turn(self, state: ThreadState, task: Task, note: str = "") -> e.Recorded:
+        reached = limit_reached(task)
+        if reached is not None:
+            return fail_task(task, *reached)
+        return self._request(state, task, turn=task.turn + 1, note=note)
+
+    def _answered(self, state: ThreadState, task: Task) -> e.Recorded:
+        answer = task.answer
+        assert answer is not None
+        if task.stop_reason == "length":
+            return fail_task(
+                task, "output_truncated", "The model stopped at its output limit: raise max_tokens, or ask for less."
+            )
+        if task.stop_reason == "refused":
+            return fail_task(task, "refused", answer.text or "The model refused to answer.")
+        schema = task.submitted.output_schema
+        if schema is None:
+            return e.Recorded(e.TaskCompleted(answer, task.usage), task.id, task.turn, task.attempt)
+        output, problem = parse_output(answer.text, schema)
+        if problem is None:
+            return e.Recorded(e.TaskCompleted(answer, task.usage, output), task.id, task.turn, task.attempt)
+        if task.notes >= _MAX_CORRECTIONS:
+            return fail_task(task, "output_invalid", f"The answer still does not fit the schema asked for: {problem}")
+        note = f"Your answer does not fit the JSON Schema asked for: {problem} Answer again with only JSON that fits it."
+        return self._next_turn(state, task, note)
+
+
+def limit_reached(task: Task) -> tuple[str, str] | None:
+    """The reason code and text of the first limit a task has reached, or None."""
+    limits = task.limits
+    checks: tuple[tuple[str, float | None, float], ...] = (
+        ("turns", limits.turns, task.turn),
+        ("total_tokens", limits.total_tokens, task.usage.total_tokens),
+        ("output_tokens", limits.output_tokens, task.usage.output_tokens),
+        ("seconds", limits.seconds, task.elapsed_ms / 1000),
+    )
+    for name, bound, used in checks:
+        if bound is not None and used >= bound:
+            return (
+                f"limit_{name}",
+                f"The task reached its limit of {bound:g} {name.replace('_', ' ')}: raise Limits({name}=…) or ask for less.",
+            )
+    return None

@@ -1,0 +1,132 @@
+"""What deciding yields: facts to record first, then effects to perform. A closed set, the same for every kind of participant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from busagents.domain import events as e
+from busagents.domain.limits import Limits
+from busagents.domain.messages import ToolCallPart
+from busagents.domain.state import Task, ThreadState
+
+
+class CallModel(msgspec.Struct, frozen=True):
+    """Call the model for a turn whose `model.requested` is stored."""
+
+    task: str
+    turn: int
+    attempt: int
+
+
+class WaitRetry(msgspec.Struct, frozen=True):
+    """Wait `seconds`, then request the model again as `attempt`."""
+
+    task: str
+    turn: int
+    attempt: int
+    seconds: float
+
+
+class RunTool(msgspec.Struct, frozen=True):
+    """Run a tool whose `tool.started` is stored."""
+
+    task: str
+    turn: int
+    attempt: int
+    part: ToolCallPart
+
+
+class RunFunction(msgspec.Struct, frozen=True):
+    """Run a function participant for a task whose `task.started` is stored."""
+
+    task: str
+    attempt: int
+
+
+Command = CallModel | WaitRetry | RunTool | RunFunction
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Record these facts, decide again; once there are none to record, these effects are outstanding."""
+
+    record: tuple[e.Recorded, ...] = ()
+    perform: tuple[Command, ...] = ()
+
+
+def command_key(command: Command) -> tuple[str, str, int, int, str]:
+    """What makes a command the same command: a worker that performs it already does not start it again."""
+    match command:
+        case CallModel(task, turn, attempt):
+            return ("model", task, turn, attempt, "")
+        case WaitRetry(task, turn, attempt, _):
+            return ("wait", task, turn, attempt, "")
+        case RunTool(task, turn, attempt, part):
+            return ("tool", task, turn, attempt, part.call)
+        case RunFunction(task, attempt):
+            return ("function", task, 0, attempt, "")
+
+
+def start_next(state: ThreadState, *, owner: str, definition: str, limits: Limits) -> Decision:
+    """Cancel what is to be canceled in the queue, else start its first task. Shared by all deciders."""
+    for queued in state.queue:
+        if queued.cancel is not None:
+            return Decision((e.Recorded(e.TaskCanceled(queued.cancel), queued.id),))
+    if not state.queue:
+        return Decision()
+    task = state.queue[0]
+    started = e.TaskStarted(owner, definition, limits.tightened(task.submitted.limits))
+    return Decision((e.Recorded(started, task.id, attempt=1),))
+
+
+def cancel_task(task: Task) -> Decision:
+    """Answer every open call, then end the task. Which calls may have taken effect is said, not guessed."""
+    record: list[e.Recorded] = []
+    for call in task.calls:
+        if call.status == "done":
+            continue
+        event: e.Event
+        if call.status == "started" and call.recovery == "at_most_once":
+            event = e.ToolUnknown(call.part.call, "the task was canceled while the tool ran")
+        else:
+            event = e.ToolFailed(
+                call.part.call, "canceled", "The task was canceled before this call had a result.", task.elapsed_ms
+            )
+        record.append(e.Recorded(event, task.id, task.turn, max(call.attempt, 1)))
+    record.append(e.Recorded(e.TaskCanceled(task.cancel or "", task.usage), task.id, task.turn, task.attempt))
+    return Decision(tuple(record))
+
+
+def fail_task(task: Task, reason: str, message: str) -> e.Recorded:
+    """The terminal fact of a task that cannot be answered."""
+    return e.Recorded(e.TaskFailed(reason, message, task.usage), task.id, task.turn, task.attempt)
+
+
+def recover(
+    state: ThreadState, *, owner: str, definition: str, model: str = "", settings: Mapping[str, Any] | None = None
+) -> tuple[e.Recorded, ...]:
+    """What a process records when it takes over a thread whose task another process had at work.
+
+    An open model call is made again as the next attempt; a started tool runs again if it is repeatable, else its outcome
+    is unknown; calls that were not started are left to `decide`.
+    """
+    task = state.active
+    if task is None:
+        return ()
+    record = [e.Recorded(e.TaskStarted(owner, definition, task.limits), task.id, attempt=task.attempt + 1)]
+    if task.model is not None and task.model.retry_in is None and not task.model.failed_code:
+        requested = e.ModelRequested(model, state.seq, state.digest, dict(settings or {}))
+        record.append(e.Recorded(requested, task.id, task.turn, task.model.attempt + 1))
+    for call in task.calls:
+        if call.status != "started":
+            continue
+        event: e.Event
+        if call.recovery == "at_most_once":
+            event = e.ToolUnknown(call.part.call, "the process that ran it stopped before it recorded a result")
+            record.append(e.Recorded(event, task.id, task.turn, call.attempt))
+        else:
+            event = e.ToolStarted(call.part.call, call.part.name, call.recovery)
+            record.append(e.Recorded(event, task.id, task.turn, call.attempt + 1))
+    return tuple(record)

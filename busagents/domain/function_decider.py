@@ -1,0 +1,26 @@
+"""decide for a function participant: run the function for each task; its recorded steps are answered from the log."""
+
+from __future__ import annotations
+
+import msgspec
+
+from busagents.domain.decision import Decision, RunFunction, cancel_task, start_next
+from busagents.domain.limits import Limits
+from busagents.domain.state import ThreadState
+
+
+class FunctionPolicy(msgspec.Struct, frozen=True):
+    """What deciding needs to know of a function participant."""
+
+    owner: str
+    definition: str
+    limits: Limits
+
+    def decide(self, state: ThreadState) -> Decision:
+        """What to record now, or which effects are outstanding."""
+        task = state.active
+        if task is None:
+            return start_next(state, owner=self.owner, definition=self.definition, limits=self.limits)
+        if task.cancel is not None:
+            return cancel_task(task)
+        return Decision(perform=(RunFunction(task.id, task.attempt),))
