@@ -64,7 +64,8 @@ def store_limit(free: int, used: int, where: Path) -> int:
     if free < _LEAST_FREE:
         raise ServerNotFound(
             f"only {free // _MEGABYTE} MB are free on the disk of {where},"
-            f" the log needs at least {_LEAST_FREE // _MEGABYTE} MB: free some space, or choose another disk with --data-dir"
+            f" the log needs at least {_LEAST_FREE // _MEGABYTE} MB:"
+            " free some space, or choose another disk with --data-dir"
         )
     return max(_LEAST_FREE // 2, min(_MOST_STORE, (free + used) * 8 // 10))
 
@@ -89,7 +90,9 @@ def config_text(
     durability: Durability,
     credentials: Credentials | None,
 ) -> str:
-    """The config file. The store is `data_dir/jetstream`. `port` -1 lets the server choose one and write it to a ports file in `data_dir`.
+    """The config file. The store is `data_dir/jetstream`.
+
+    `port` -1 lets the server choose one; it writes the choice to a ports file in `data_dir`.
 
     `sync_interval: always` makes an acknowledged append survive power loss; without it the page cache holds
     appends for up to two minutes, which survives the death of every process but not of the machine.
@@ -97,9 +100,9 @@ def config_text(
     """
     q = json.dumps  # the config format takes JSON strings
     sync = "  sync_interval: always\n" if durability == "power" else ""
-    auth = (
-        f"authorization {{ user: {q(credentials.user)}, password: {q(credentials.password)} }}\n" if credentials else ""
-    )
+    auth = ""
+    if credentials is not None:
+        auth = f"authorization {{ user: {q(credentials.user)}, password: {q(credentials.password)} }}\n"
     return (
         f"server_name: {q(name)}\n"
         "host: 127.0.0.1\n"

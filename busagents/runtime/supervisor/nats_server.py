@@ -65,9 +65,7 @@ class NatsServer:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.stop()
 
     async def start(self) -> None:
@@ -98,9 +96,7 @@ class NatsServer:
                 await self._healthy(self._process)
         except TimeoutError:
             await self.kill()
-            raise ServerNotFound(
-                f"nats-server was not healthy within {_START_TIMEOUT:g} s: see {self.log_path}"
-            ) from None
+            raise ServerNotFound(f"nats-server was not healthy within {_START_TIMEOUT:g} s: see {self.log_path}") from None
         except BaseException:
             await self.kill()
             raise
