@@ -1,0 +1,41 @@
+"""Requests to the JetStream API, with upstream errors mapped to ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+
+from busagents.errors import BusUnreachable
+
+
+class ApiError(Exception):
+    """The server's own error. Stays inside this package."""
+
+    def __init__(self, code: int, err_code: int, description: str) -> None:
+        super().__init__(f"{description} (code {code}, err_code {err_code})")
+        self.code = code
+        self.err_code = err_code
+
+
+async def call(client: Client, subject: str, body: dict[str, Any] | None = None, *, timeout: float = 5.0) -> dict[str, Any]:
+    """One API request below `$JS.API.`.
+
+    Raises:
+        ApiError: the server answered with an error.
+        BusUnreachable: no answer, or JetStream is off.
+    """
+    try:
+        reply = await client.request(f"$JS.API.{subject}", msgspec.json.encode(body) if body else b"", timeout=timeout)
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnreachable(
+            f"the NATS server does not answer JetStream request {subject!r} ({type(error).__name__}): "
+            "check that it runs with JetStream enabled and that this user may call it"
+        ) from None
+    answer: dict[str, Any] = msgspec.json.decode(reply.data)
+    problem = answer.get("error")
+    if problem:
+        raise ApiError(problem.get("code", 0), problem.get("err_code", 0), problem.get("description", ""))
+    return answer
