@@ -22,7 +22,10 @@ _ENDED_WITH_ZYGOTE = -int(signal.SIGKILL)
 
 
 class WarmParent:
-    """One zygote process with `preload` imported. Start it from the main thread: it dies with that thread."""
+    """One zygote process with `preload` imported. Start it from the main thread: it dies with that thread.
+
+    If it is killed, its children die with it, and the next spawn() starts another.
+    """
 
     def __init__(self, preload: Sequence[str]) -> None:
         self._preload = preload
@@ -33,6 +36,8 @@ class WarmParent:
         self._children: dict[int, ChildProcess] = {}
         self._ended_early: dict[int, int] = {}
         self._next_id = 0
+        self._closed = False
+        self._start_lock = asyncio.Lock()
 
     async def start(self) -> None:
         """Start the process and return when its imports are done.
@@ -40,6 +45,7 @@ class WarmParent:
         Raises:
             BusAgentsError: a module cannot be imported; its traceback is on stderr.
         """
+        self._ready = asyncio.get_running_loop().create_future()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         parent = os.getpid()
@@ -79,10 +85,9 @@ class WarmParent:
         """Fork a child that calls `target` ("module:function") with (payload, status_fd).
 
         Raises:
-            BusAgentsError: the zygote has ended.
+            BusAgentsError: the zygote was closed, or ended while it forked this child.
         """
-        if self._channel is None:
-            raise BusAgentsError(f"cannot start {name}: the warm parent process has ended; run `busagents up` again")
+        await self._alive(name)
         output_read, output_write = os.pipe()
         status_read, status_write = os.pipe()
         child = ChildProcess(name, output_fd=output_read, status_fd=status_read, on_line=on_line)
@@ -110,6 +115,7 @@ class WarmParent:
 
     async def close(self) -> None:
         """End the zygote, and with it every child that is left."""
+        self._closed = True
         self._disconnect()
         if self._process is None:
             return
@@ -117,6 +123,15 @@ class WarmParent:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         await self._process.wait()
+
+    async def _alive(self, name: str) -> None:
+        """Start the zygote again if it was killed."""
+        async with self._start_lock:
+            if self._closed:
+                raise BusAgentsError(f"cannot start {name}: the supervisor is stopping")
+            if self._channel is None:
+                await self.wait()
+                await self.start()
 
     async def _send(self, request: dict[str, Any], fds: list[int]) -> None:
         packet = json.dumps(request).encode()

@@ -1,0 +1,81 @@
+"""The context a running tool is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from busagents.domain.events import StateScope, StateSet
+from busagents.domain.subjects import ThreadRef
+from busagents.errors import InvalidInput
+
+
+class RecordedState:
+    """domain.tool_context.State over a snapshot; changes are recorded together with the tool's result."""
+
+    def __init__(self, scope: StateScope, values: dict[str, Any]) -> None:
+        self._scope: StateScope = scope
+        self._values = dict(values)
+        self.changes: list[StateSet] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """See State.get."""
+        return self._values.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        """See State.set."""
+        try:
+            plain = msgspec.json.decode(msgspec.json.encode(value))
+        except (TypeError, msgspec.EncodeError) as error:
+            raise InvalidInput(f"state {key!r} cannot hold a {type(value).__name__}: {error}; store JSON values") from None
+        self._values[key] = plain
+        self.changes.append(StateSet(key, plain, self._scope))
+
+    def delete(self, key: str) -> None:
+        """See State.delete."""
+        if self._values.pop(key, None) is not None:
+            self.changes.append(StateSet(key, None, self._scope, deleted=True))
+
+    def keys(self) -> list[str]:
+        """See State.keys."""
+        return sorted(self._values)
+
+
+class RunningToolContext:
+    """domain.tool_context.ToolContext of one call."""
+
+    def __init__(
+        self,
+        ref: ThreadRef,
+        task: str,
+        call: str,
+        attempt: int,
+        key: str,
+        values: dict[str, Any],
+        session_values: dict[str, Any],
+        emit: Callable[[Any], None],
+    ) -> None:
+        self.participant = ref.participant
+        self.session_id = ref.session
+        self.task_id = task
+        self.call_id = call
+        self.attempt = attempt
+        self.idempotency_key = key
+        self.state = RecordedState("agent", values)
+        self.session = RecordedState("session", session_values)
+        self.cancelled = False
+        self._emit = emit
+
+    def emit(self, progress: str | dict[str, Any]) -> None:
+        """See ToolContext.emit."""
+        self._emit(progress)
+
+    def cancel(self) -> None:
+        """Tell a tool that nobody can stop that its task is over."""
+        self.cancelled = True
+
+    def changes(self) -> list[StateSet]:
+        """What the tool set, in order."""
+        return [*self.state.changes, *self.session.changes]
