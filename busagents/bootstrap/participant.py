@@ -42,15 +42,19 @@ def load_definitions(reference: str) -> list[Definition]:
     target, _, wanted = reference.partition(":")
     path = Path(target)
     if path.is_dir():
-        return [item for file in sorted(path.glob("*.py")) if not file.name.startswith("_") for item in load_definitions(str(file))]
+        return [
+            item for file in sorted(path.glob("*.py")) if not file.name.startswith("_") for item in load_definitions(str(file))
+        ]
     try:
         module = _from_file(path) if path.suffix == ".py" else importlib.import_module(target)
     except Exception as error:  # a user's module may raise anything when it is imported
-        raise ConfigError(f"{target} cannot be imported ({type(error).__name__}: {error}): fix it, or leave it out with --only") from None
+        raise ConfigError(
+            f"{target} cannot be imported ({type(error).__name__}: {error}): fix it, or leave it out with --only"
+        ) from None
     found = [value for value in vars(module).values() if isinstance(value, Agent | Function)]
     named = [value for value in found if not wanted or value.name == wanted]
     if not named:
-        raise ConfigError(f"{reference} declares no participant{f' {wanted!r}' if wanted else ''}: declare one, `x = Agent(\"x\")`")
+        raise ConfigError(f'{reference} declares no participant{f" {wanted!r}" if wanted else ""}: declare one, `x = Agent("x")`')
     return named
 
 
@@ -66,7 +70,9 @@ def _from_file(path: Path) -> Any:
     return module
 
 
-async def run_participant(definition: Definition, url: str, *, status_fd: int | None = None, stop: asyncio.Event | None = None) -> None:
+async def run_participant(
+    definition: Definition, url: str, *, status_fd: int | None = None, stop: asyncio.Event | None = None
+) -> None:
     """Run one participant until SIGTERM or SIGINT (or `stop`). Raises BusUnreachable, StreamRefused, ModelUnavailable."""
     settings = load_settings()
     failpoints.arm(settings.failpoints)
@@ -94,7 +100,13 @@ async def run_participant(definition: Definition, url: str, *, status_fd: int | 
         name = model.name
         tools = {tool.name: ToolPolicy(tool.recovery, tool.sequential) for tool in definition.tools.values()}
         policy = AgentPolicy(
-            owner, definition.definition_hash(name), name, definition.limits, definition.settings, tools, definition.tool_concurrency
+            owner,
+            definition.definition_hash(name),
+            name,
+            definition.limits,
+            definition.settings,
+            tools,
+            definition.tool_concurrency,
         )
         performer = AgentPerformer(definition, model, show)
     else:

@@ -41,7 +41,7 @@ class Fleet:
         self._running: dict[Replica, asyncio.Task[None]] = {}
         self._stopping = False
         self.gave_up = asyncio.Event()  # a replica is in state crash-loop or failed
-        self.all_over = asyncio.Event()  # no replica is left running
+        self.all_over = asyncio.Event()  # every replica is
 
     @property
     def replicas(self) -> list[Replica]:
@@ -92,7 +92,8 @@ class Fleet:
     def _note_ended(self) -> None:
         if self._stopping:
             return
-        if any(replica.failure for replica in self._running):
+        given_up = [replica for replica in self._running if replica.failure]
+        if given_up:
             self.gave_up.set()
-        if self._running and all(task.done() for task in self._running.values()):
+        if len(given_up) == len(self._running):
             self.all_over.set()

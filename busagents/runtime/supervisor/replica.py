@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from busagents.errors import BusAgentsError
 from busagents.runtime.supervisor.process import ChildProcess
 from busagents.runtime.supervisor.restart_policy import RestartPolicy
 from busagents.runtime.supervisor.warm_parent import WarmParent
@@ -93,6 +94,9 @@ class Replica:
             if self._stop.is_set():
                 self.state = "stopped"
             await asyncio.gather(*self._returning)
+        except BusAgentsError as error:  # no process can be started at all
+            self.failure = str(error)
+            self.state = "stopped" if self._stop.is_set() else "failed"
         finally:
             self.settled.set()
 
