@@ -1,0 +1,31 @@
+"""What tests of agents need: models that cost nothing and a model server that fails on demand.
+
+from busagents.testing import FakeModelServer, ScriptedModel, call_tools, fail, say
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from busagents.testing.fake_model_server import FakeModelServer, Fault, Reply
+    from busagents.testing.scripted_model import ScriptedModel, call_tools, fail, say
+
+__all__ = ["FakeModelServer", "Fault", "Reply", "ScriptedModel", "call_tools", "fail", "say"]
+
+_HOMES = {
+    "FakeModelServer": "fake_model_server",
+    "Fault": "fake_model_server",
+    "Reply": "fake_model_server",
+    "ScriptedModel": "scripted_model",
+    "call_tools": "scripted_model",
+    "fail": "scripted_model",
+    "say": "scripted_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
