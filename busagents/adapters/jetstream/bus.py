@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 
@@ -55,8 +56,8 @@ async def connect_client(url: str, *, user: str | None = None, password: str | N
                 name=name,
                 connect_timeout=2,
                 allow_reconnect=True,
-                max_reconnect_attempts=3,
-                reconnect_time_wait=0.1,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 pending_size=2 * 1024 * 1024,
                 error_cb=_ignore,
             ),
@@ -68,6 +69,7 @@ async def connect_client(url: str, *, user: str | None = None, password: str | N
             f"no NATS server answers at {shown} ({type(error).__name__}): start one with `busagents up`, or pass --nats URL"
         ) from None
     client.options["max_reconnect_attempts"] = -1
+    client.options["reconnect_time_wait"] = 0.1
     return client
 
 
@@ -130,9 +132,7 @@ class JetStreamBus:
 
     async def inbox(self, participant: str, *, credits: int) -> JetStreamInbox:
         """See Bus.inbox."""
-        await ensure_consumer(
-            self.client, participant, replicas=self._replicas, ack_wait=self._ack_wait, max_deliver=MAX_DELIVER
-        )
+        await ensure_consumer(self.client, participant, replicas=self._replicas, ack_wait=self._ack_wait, max_deliver=MAX_DELIVER)
         inbox = await JetStreamInbox(self.client, participant, credits).open()
 
         async def renew() -> None:
@@ -193,19 +193,22 @@ class JetStreamBus:
         try:
             data = (await store.get(key)).data or b""
         except (nats.js.errors.Error, nats.errors.Error) as error:
-            raise BlobMissing(f"blob {key} is not in the object store ({type(error).__name__}): restore it from a backup") from None
+            raise BlobMissing(
+                f"blob {key} is not in the object store ({type(error).__name__}): restore it from a backup"
+            ) from None
         if sha256_hex(data) != key:
             raise BlobMissing(f"blob {key} in the object store has other bytes than were stored: restore it from a backup")
         return data
 
     async def register(self, participant: str, *, description: str, version: str, metadata: dict[str, str]) -> None:
         """See Bus.register. A NATS micro service: `nats micro ls` finds it."""
-        import nats.micro
+        from nats.micro import add_service
+        from nats.micro.service import ServiceConfig
 
-        config = nats.micro.ServiceConfig(
+        config = ServiceConfig(
             name=_SERVICE, version=version, description=description[:256], metadata={**metadata, "participant": participant}
         )
-        self._services.append(await nats.micro.add_service(self.client, config))
+        self._services.append(await add_service(self.client, config))
 
     async def participants(self, *, timeout: float = 0.3) -> list[Announced]:
         """See Bus.participants."""
@@ -237,8 +240,6 @@ class JetStreamBus:
     async def close(self) -> None:
         """See Bus.close."""
         if self.client.is_connected:
-            try:
+            with contextlib.suppress(nats.errors.Error):
                 await self.client.flush(2)
-            except nats.errors.Error:
-                pass
         await self.client.close()

@@ -166,7 +166,9 @@ class JetStreamLog:
 
 
 def _unresolved(subject: str, seconds: float) -> AppendUnresolved:
-    return AppendUnresolved(f"after {seconds:g} s it is not known whether an entry for {subject} was stored: check the NATS server")
+    return AppendUnresolved(
+        f"after {seconds:g} s it is not known whether an entry for {subject} was stored: check the NATS server"
+    )
 
 
 def _from_direct(message: Msg) -> StoredMessage | None:
@@ -194,5 +196,3 @@ def _from_api(raw: dict[str, Any]) -> StoredMessage | None:
     headers = base64.b64decode(raw.get("hdrs", "")).decode()
     entry_id = next((line[12:].strip() for line in headers.split("\r\n") if line.startswith("Nats-Msg-Id:")), None)
     return _stored(raw["subject"], raw["seq"], entry_id, base64.b64decode(raw.get("data", "")), raw.get("time", ""))
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nats.aio.client import Client
+from nats.js.errors import BucketNotFoundError
 
 from busagents.adapters.jetstream.api import ApiError, call
 from busagents.adapters.jetstream.streams import harmful_settings, log_stream
@@ -45,8 +46,7 @@ async def provision(client: Client, *, replicas: int = 1, max_bytes: int | None 
     js = client.jetstream()
     try:
         await js.object_store(BLOB_BUCKET)
-    except Exception as error:  # nats-py has several "absent" errors for buckets; creation tells the rest
-        del error
+    except BucketNotFoundError:
         await js.create_object_store(BLOB_BUCKET)
     return created
 
