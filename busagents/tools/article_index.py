@@ -22,9 +22,11 @@ _SNIPPET = 400  # characters
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}")
 _STOP = frozenset(
-    "a about an and any are as at be by can do does for from give how i in into is it its me my of on or our please "
-    "search so tell than that the their them there these they this to was we were what when where which who why will "
-    "with you your".split()
+    _WORD.findall(
+        "a about an and any are as at be by can do does for from give how i in into is it its me my of on or our please "
+        "search so tell than that the their them there these they this to was we were what when where which who why will "
+        "with you your"
+    )
 )
 
 
