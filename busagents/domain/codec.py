@@ -77,6 +77,8 @@ _UPCASTERS: dict[tuple[str, int], Upcaster] = {}  # (type, old tv) -> to tv + 1;
 _ENCODER = msgspec.json.Encoder()
 _ENTRY = msgspec.json.Decoder(Entry)
 _FLAT = msgspec.json.Decoder(_Flat)
+# What the decoder raises for bytes of others: not JSON or another shape, text that is not UTF-8, nesting without end.
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def sha256_hex(data: bytes) -> str:
@@ -113,7 +115,7 @@ def decode_entry(body: bytes, *, where: str, fallback_id: str = "") -> Entry:
         if not entry.events and not entry.v:
             flat = _FLAT.decode(body)
             entry = Entry(v=VERSION, id=flat.id, events=(Record(flat.type, flat.tv, flat.task, data=flat.data),))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise UnreadableEntry(
             f"entry at {where} is not readable: {error}. Expected a JSON envelope or "
             '{"type": "task.submitted", "data": {"text": "…"}}; see docs/events.md'
@@ -132,12 +134,12 @@ def decode_record(record: Record, *, where: str) -> Recorded | None:
         UnreadableEntry: unknown required type, newer version of a type, or data that does not fit it.
     """
     cls = _TYPES.get(record.type)
-    if cls is None or record.tv > cls.tv:
+    if cls is None or not 1 <= record.tv <= cls.tv:
         if record.ignorable:
             return None
         raise UnreadableEntry(
             f"entry at {where} holds event {record.type!r} version {record.tv}, which this busagents does not know: "
-            "it was written by a newer version; upgrade this process"
+            "it was written by a newer version, or by hand with a mistake; upgrade this process, or see docs/events.md"
         )
     try:
         if record.tv < cls.tv:
@@ -147,7 +149,7 @@ def decode_record(record: Record, *, where: str) -> Recorded | None:
             event = msgspec.convert(data, cls)
         else:
             event = _DECODERS[record.type].decode(record.data)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         raise UnreadableEntry(
             f"entry at {where}: the data of event {record.type!r} does not fit: {error}; see docs/events.md for its fields"
         ) from None

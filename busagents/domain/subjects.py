@@ -102,7 +102,7 @@ def inbox_filters(participant: str) -> list[str]:
 
 def stop_filter(participant: str) -> str:
     """What every replica also hears at once: cancels, by a core subscription."""
-    return f"{LOG_PREFIX}.{participant}.*.*.stop"
+    return f"{LOG_PREFIX}.{check_token(participant, 'participant')}.*.*.stop"
 
 
 def inbox_consumer(participant: str) -> str:
