@@ -8,7 +8,10 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from busagents.errors import BusUnreachable
+from busagents.domain.subjects import STREAM
+from busagents.errors import BusError, BusUnreachable, LogError, LogRegressed
+
+STREAM_NOT_FOUND = 10059
 
 
 class ApiError(Exception):
@@ -18,6 +21,19 @@ class ApiError(Exception):
         super().__init__(f"{description} (code {code}, err_code {err_code})")
         self.code = code
         self.err_code = err_code
+
+    @property
+    def passes(self) -> bool:
+        """True when the same request may succeed later: no leader, overload."""
+        return self.code in (408, 429, 503)
+
+    def as_bus_error(self) -> BusError | LogError:
+        """What callers outside this package see."""
+        if self.err_code == STREAM_NOT_FOUND:
+            return LogRegressed(
+                f"stream {STREAM} does not exist on this server: if it did before, it is lost; restore the store before going on"
+            )
+        return BusUnreachable(f"the NATS server refuses: {self}; check the server and this user's permissions")
 
 
 async def call(client: Client, subject: str, body: dict[str, Any] | None = None, *, timeout: float = 5.0) -> dict[str, Any]:

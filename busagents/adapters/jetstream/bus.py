@@ -2,79 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator
 
-import msgspec
-import nats
 import nats.errors
-import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from busagents.adapters.jetstream.api import ApiError, call
-from busagents.adapters.jetstream.inbox import JetStreamInbox, ensure_consumer
+from busagents.adapters.jetstream.blobs import JetStreamBlobs
+from busagents.adapters.jetstream.connection import Reconnects, connect_client
+from busagents.adapters.jetstream.discovery import announce, discover
+from busagents.adapters.jetstream.inbox import JetStreamInbox
+from busagents.adapters.jetstream.live import JetStreamLive
 from busagents.adapters.jetstream.log import JetStreamLog
-from busagents.domain.codec import sha256_hex
+from busagents.adapters.jetstream.streams import ConsumerSettings
 from busagents.domain.subjects import (
-    BLOB_BUCKET,
     STREAM,
     ThreadRef,
     inbox_consumer,
     live_subject,
     owner_filter,
     owner_subject,
-    parse_live_subject,
     parse_log_subject,
     parse_owner_subject,
-    session_live_filter,
     stop_filter,
 )
-from busagents.errors import BlobMissing, BusUnreachable
-from busagents.ports.log import Announced, LiveMessage, OwnsThread, StopHeard
+from busagents.ports.log import Announced, OwnsThread, StopHeard
 
-_SERVICE = "busagents"
-MAX_DELIVER = 12
-
-
-async def connect_client(url: str, *, user: str | None = None, password: str | None = None, name: str = "busagents") -> Client:
-    """Connect, and then reconnect for ever.
-
-    Raises:
-        BusUnreachable: nothing answers at the address; the text has no credentials.
-    """
-    client = Client()
-    try:
-        await asyncio.wait_for(
-            client.connect(
-                servers=url.split(","),
-                user=user,
-                password=password,
-                name=name,
-                connect_timeout=2,
-                allow_reconnect=True,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                pending_size=2 * 1024 * 1024,
-                error_cb=_ignore,
-            ),
-            5,
-        )
-    except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
-        shown = re.sub(r"//[^@/]*@", "//", url)
-        raise BusUnreachable(
-            f"no NATS server answers at {shown} ({type(error).__name__}): start one with `busagents up`, or pass --nats URL"
-        ) from None
-    client.options["max_reconnect_attempts"] = -1
-    client.options["reconnect_time_wait"] = 0.1
-    return client
-
-
-async def _ignore(error: Exception) -> None:
-    """Connection errors come and go with the connection; the calls that are affected raise their own."""
+_CONSUMER_NOT_FOUND = 10014
 
 
 async def connect_bus(
@@ -85,45 +40,30 @@ async def connect_bus(
     name: str = "busagents",
     replicas: int = 1,
     ack_wait: float = 10.0,
+    inbox_prefix: str | None = None,
 ) -> JetStreamBus:
-    """A bus on the server at `url`. Raises BusUnreachable."""
-    return JetStreamBus(await connect_client(url, user=user, password=password, name=name), replicas=replicas, ack_wait=ack_wait)
+    """A bus on the server at `url`.
 
+    `replicas` are the copies of each consumer, `ack_wait` the seconds after which a silent process loses what it holds,
+    `inbox_prefix` where answers arrive when credentials allow only one's own (`_INBOX_<participant>`).
 
-class JetStreamLive:
-    """ports.log.LiveSubscription on a core subscription."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[LiveMessage] = asyncio.Queue(4096)
-        self.subscription: Subscription | None = None
-
-    async def receive(self, message: Msg) -> None:
-        """Take a message in; when the reader is slow the oldest goes."""
-        headers = message.headers or {}
-        position, previous = int(headers.get("Nats-Sequence", 0)), int(headers.get("Nats-Last-Sequence", 0))
-        if self._queue.full():
-            self._queue.get_nowait()
-        self._queue.put_nowait(LiveMessage(parse_live_subject(message.subject), message.data, position, previous))
-
-    async def __aiter__(self) -> AsyncIterator[LiveMessage]:
-        while True:
-            yield await self._queue.get()
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self.subscription is not None:
-            await self.subscription.unsubscribe()
+    Raises:
+        BusUnreachable: nothing answers at the address.
+    """
+    reconnects = Reconnects()
+    client = await connect_client(url, user=user, password=password, name=name, inbox_prefix=inbox_prefix, reconnects=reconnects)
+    return JetStreamBus(client, reconnects, ConsumerSettings(replicas, ack_wait))
 
 
 class JetStreamBus:
-    """Everything through one connection."""
+    """Everything through one connection. `client` is for provisioning; do not close it."""
 
-    def __init__(self, client: Client, *, replicas: int, ack_wait: float) -> None:
+    def __init__(self, client: Client, reconnects: Reconnects, consumers: ConsumerSettings) -> None:
         self.client = client
-        self._replicas = replicas
-        self._ack_wait = ack_wait
+        self._reconnects = reconnects
+        self._consumers = consumers
         self._log = JetStreamLog(client)
-        self._services: list[object] = []
+        self._blobs = JetStreamBlobs(client)
 
     @property
     def log(self) -> JetStreamLog:
@@ -132,14 +72,7 @@ class JetStreamBus:
 
     async def inbox(self, participant: str, *, credits: int) -> JetStreamInbox:
         """See Bus.inbox."""
-        await ensure_consumer(self.client, participant, replicas=self._replicas, ack_wait=self._ack_wait, max_deliver=MAX_DELIVER)
-        inbox = await JetStreamInbox(self.client, participant, credits).open()
-
-        async def renew() -> None:
-            inbox.reconnected()
-
-        self.client._reconnected_cb = renew  # nats-py takes this callback only at connect, before there is an inbox
-        return inbox
+        return await JetStreamInbox(self.client, self._reconnects, participant, self._consumers, credits).open()
 
     async def publish_live(self, ref: ThreadRef, body: bytes) -> None:
         """See Bus.publish_live."""
@@ -147,10 +80,7 @@ class JetStreamBus:
 
     async def watch_session(self, session: str) -> JetStreamLive:
         """See Bus.watch_session."""
-        live = JetStreamLive()
-        live.subscription = await self.client.subscribe(session_live_filter(session), cb=live.receive)
-        await self.client.flush()
-        return live
+        return await JetStreamLive(self.client, session).open()
 
     async def hear_stops(self, participant: str, callback: StopHeard) -> None:
         """See Bus.hear_stops."""
@@ -159,6 +89,7 @@ class JetStreamBus:
             callback(parse_log_subject(message.subject)[0], message.data)
 
         await self.client.subscribe(stop_filter(participant), cb=heard)
+        await self.client.flush()
 
     async def answer_owner(self, participant: str, owns: OwnsThread) -> None:
         """See Bus.answer_owner."""
@@ -168,78 +99,45 @@ class JetStreamBus:
                 await message.respond(b"yes")
 
         await self.client.subscribe(owner_filter(participant), cb=asked)
+        await self.client.flush()
 
     async def ask_owner(self, ref: ThreadRef, *, timeout: float) -> bool:
         """See Bus.ask_owner."""
         try:
             await self.client.request(owner_subject(ref), b"", timeout=timeout)
-        except (nats.errors.Error, TimeoutError):
+        except (nats.errors.Error, TimeoutError):  # silence, or nobody there to ask
             return False
         return True
 
     async def put_blob(self, data: bytes) -> str:
         """See Bus.put_blob."""
-        key = sha256_hex(data)
-        store = await self.client.jetstream().object_store(BLOB_BUCKET)
-        try:
-            await store.get_info(key)
-        except nats.js.errors.ObjectNotFoundError:
-            await store.put(key, data)
-        return key
+        return await self._blobs.put(data)
 
     async def get_blob(self, key: str) -> bytes:
         """See Bus.get_blob."""
-        store = await self.client.jetstream().object_store(BLOB_BUCKET)
-        try:
-            data = (await store.get(key)).data or b""
-        except (nats.js.errors.Error, nats.errors.Error) as error:
-            raise BlobMissing(
-                f"blob {key} is not in the object store ({type(error).__name__}): restore it from a backup"
-            ) from None
-        if sha256_hex(data) != key:
-            raise BlobMissing(f"blob {key} in the object store has other bytes than were stored: restore it from a backup")
-        return data
+        return await self._blobs.get(key)
 
     async def register(self, participant: str, *, description: str, version: str, metadata: dict[str, str]) -> None:
-        """See Bus.register. A NATS micro service: `nats micro ls` finds it."""
-        from nats.micro import add_service
-        from nats.micro.service import ServiceConfig
-
-        config = ServiceConfig(
-            name=_SERVICE, version=version, description=description[:256], metadata={**metadata, "participant": participant}
-        )
-        self._services.append(await add_service(self.client, config))
+        """See Bus.register."""
+        await announce(self.client, participant, description=description, version=version, metadata=metadata)
 
     async def participants(self, *, timeout: float = 0.3) -> list[Announced]:
         """See Bus.participants."""
-        inbox = self.client.new_inbox()
-        found: list[Announced] = []
-        done = asyncio.get_running_loop().time() + timeout
-        subscription = await self.client.subscribe(inbox)
-        await self.client.publish(f"$SRV.INFO.{_SERVICE}", b"", reply=inbox)
-        try:
-            while (left := done - asyncio.get_running_loop().time()) > 0:
-                info = msgspec.json.decode((await subscription.next_msg(timeout=left)).data)
-                metadata = dict(info.get("metadata") or {})
-                name = metadata.pop("participant", "")
-                found.append(Announced(name, info["id"], info.get("description", ""), info["version"], metadata))
-        except nats.errors.TimeoutError:
-            pass
-        finally:
-            await subscription.unsubscribe()
-        return sorted(found, key=lambda item: (item.name, item.instance))
+        return await discover(self.client, timeout=timeout)
 
     async def known(self, participant: str) -> bool:
         """See Bus.known."""
         try:
             await call(self.client, f"CONSUMER.INFO.{STREAM}.{inbox_consumer(participant)}")
-        except ApiError:
-            return False
+        except ApiError as error:
+            if error.err_code == _CONSUMER_NOT_FOUND:
+                return False
+            raise error.as_bus_error() from None
         return True
 
     async def close(self) -> None:
         """See Bus.close."""
         if self.client.is_connected:
-            with contextlib.suppress(nats.errors.Error):
+            with contextlib.suppress(nats.errors.Error, TimeoutError):
                 await self.client.flush(2)
         await self.client.close()

@@ -1,8 +1,17 @@
-"""A participant's inbox: one durable pull consumer, and a pull loop of our own (the client's batch fetch can stall)."""
+"""A participant's inbox: one durable pull consumer, and a pull loop of our own (the client's batch fetch can stall).
+
+Credits are the unfinished deliveries this process may hold. One pull at a time waits at the server, for as many messages as
+were free when it was made; when it is used up or ended by a status message, the next one asks for all that is free by then.
+A message carries its own subject, not the pull's: with several pulls waiting nobody could tell whose credit it takes.
+After a reconnection another reply prefix is used, and the server drops the pull nobody listens for any more.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -11,123 +20,65 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from busagents.adapters.jetstream.api import call
-from busagents.adapters.jetstream.streams import NANOS
-from busagents.domain.subjects import STREAM, inbox_consumer, inbox_filters, parse_log_subject
-from busagents.errors import InvalidName
+from busagents.adapters.jetstream.api import ApiError, call
+from busagents.adapters.jetstream.connection import Reconnects
+from busagents.adapters.jetstream.delivery import JetStreamDelivery
+from busagents.adapters.jetstream.streams import NANOS, ConsumerSettings, inbox_settings
+from busagents.domain.subjects import STREAM, inbox_consumer, parse_log_subject
+from busagents.errors import BusUnreachable, InvalidName
 from busagents.ports.log import Delivery, StoredMessage
 
+_log = logging.getLogger("busagents.bus")
 _EXPIRES = 30.0  # seconds one pull waits at the server
+_GRACE = 2.0  # seconds after which a pull whose end was not heard counts as lost
+_BACK_OFF = 0.5  # seconds between pulls while the consumer cannot serve them
 
 
-class JetStreamDelivery:
-    """ports.log.Delivery: one message, held until acknowledged."""
+class _Pull(msgspec.Struct):
+    """The request that waits: how many messages it may still bring, and until when (monotonic seconds)."""
 
-    def __init__(self, client: Client, message: Msg, stored: StoredMessage, deliveries: int) -> None:
-        self._client = client
-        self.token = message.reply
-        self.message = stored
-        self.deliveries = deliveries
-
-    async def in_progress(self) -> None:
-        """Reset the redelivery timer."""
-        await self._client.publish(self.token, b"+WPI")
-
-    async def ack(self) -> None:
-        """See Delivery.ack."""
-        try:
-            await self._client.request(self.token, b"+ACK", timeout=5)
-        except (nats.errors.Error, TimeoutError, OSError):
-            return  # it is delivered again and found answered
-
-    async def nak(self, delay: float = 0.0) -> None:
-        """See Delivery.nak."""
-        body = b"-NAK " + msgspec.json.encode({"delay": int(delay * NANOS)}) if delay else b"-NAK"
-        await self._client.publish(self.token, body)
-
-    async def term(self) -> None:
-        """See Delivery.term."""
-        await self._client.publish(self.token, b"+TERM")
+    reply: str
+    left: int
+    until: float
 
 
 class JetStreamInbox:
-    """ports.log.Inbox. Keeps one pull per free credit outstanding, and renews pulls that the server ended."""
+    """ports.log.Inbox."""
 
-    def __init__(self, client: Client, participant: str, credits: int) -> None:
+    def __init__(
+        self, client: Client, reconnects: Reconnects, participant: str, settings: ConsumerSettings, credits: int
+    ) -> None:
         self._client = client
+        self._reconnects = reconnects
+        self._participant = participant
+        self._settings = settings
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{inbox_consumer(participant)}"
-        self._prefix = client.new_inbox()
         self._free = credits
-        self._pulls: dict[str, int] = {}  # reply subject -> messages it may still bring
+        self._pull: _Pull | None = None
         self._count = 0
         self._queue: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._subscription: Subscription | None = None
+        self._prefix = ""
         self._wake = asyncio.Event()
+        self._moved = False  # the connection is a new one
+        self._broken = False  # the consumer could not serve the last pull
         self._loop: asyncio.Task[None] | None = None
 
     async def open(self) -> JetStreamInbox:
-        """Start pulling."""
-        self._subscription = await self._client.subscribe(f"{self._prefix}.*", cb=self._receive)
-        self._wake.set()
-        self._loop = asyncio.create_task(self._pull(), name="inbox-pull")
-        return self
+        """Create the consumer if it is absent, and start pulling.
 
-    async def _pull(self) -> None:
-        while True:
-            try:
-                await asyncio.wait_for(self._wake.wait(), _EXPIRES + 2)
-            except TimeoutError:  # a whole period without a word: pulls were lost with a connection
-                self._free += sum(self._pulls.values())
-                self._pulls.clear()
-            self._wake.clear()
-            if self._free <= 0:
-                continue
-            self._count += 1
-            reply = f"{self._prefix}.{self._count}"
-            batch, self._free = self._free, 0
-            self._pulls[reply] = batch
-            query = msgspec.json.encode({"batch": batch, "expires": int(_EXPIRES * NANOS)})
-            try:
-                await self._client.publish(self._next, query, reply=reply)
-            except (nats.errors.Error, OSError):
-                self._settle(reply, batch)
-                await asyncio.sleep(0.5)
-
-    def reconnected(self) -> None:
-        """Pulls of the old connection bring nothing any more: ask again."""
-        self._free += sum(self._pulls.values())
-        self._pulls.clear()
-        self._wake.set()
-
-    def _settle(self, reply: str, count: int) -> None:
-        left = self._pulls.pop(reply, 0)
-        self._free += min(left, count) if left else 0
-        if left > count:
-            self._pulls[reply] = left - count
-        self._wake.set()
-
-    async def _receive(self, message: Msg) -> None:
-        status = (message.headers or {}).get("Status")
-        if status is not None and not message.reply:
-            if status == "503":  # nobody serves the consumer now
-                await asyncio.sleep(0.2)
-            self._settle(message.subject, self._pulls.get(message.subject, 0))
-            return
-        left = self._pulls.get(message.subject, 0) - 1
-        if left > 0:
-            self._pulls[message.subject] = left
-        else:
-            self._pulls.pop(message.subject, None)
+        Raises:
+            BusUnreachable: no answer, or a refusal.
+            LogRegressed: the stream is gone.
+        """
         try:
-            ref, kind = parse_log_subject(message.subject)
-        except InvalidName:
-            await self._client.publish(message.reply, b"+TERM")
-            self.release()
-            return
-        meta = message.metadata
-        entry_id = (message.headers or {}).get("Nats-Msg-Id")
-        stored = StoredMessage(ref, kind, meta.sequence.stream, entry_id, message.data)
-        self._queue.put_nowait(JetStreamDelivery(self._client, message, stored, meta.num_delivered or 1))
+            await self._ensure_consumer()
+        except ApiError as error:
+            raise error.as_bus_error() from None
+        await self._subscribe()
+        self._reconnects.listen(self._reconnected)
+        self._loop = asyncio.create_task(self._pull_for_ever(), name=f"inbox-{self._participant}")
+        return self
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         """See Inbox.deliveries."""
@@ -140,30 +91,107 @@ class JetStreamInbox:
         self._wake.set()
 
     async def close(self) -> None:
-        """See Inbox.close."""
+        """See Inbox.close. What was taken from the server but not yet yielded is given back at once."""
+        self._reconnects.forget(self._reconnected)
         if self._loop is not None:
             self._loop.cancel()
         if self._subscription is not None:
-            await self._subscription.unsubscribe()
-        while not self._queue.empty():  # taken from the server, not begun: give back at once
+            with contextlib.suppress(nats.errors.Error):  # no connection now: nothing more comes anyway
+                await self._subscription.unsubscribe()
+        while not self._queue.empty():
             delivery = self._queue.get_nowait()
             if delivery is not None:
                 await delivery.nak()
         self._queue.put_nowait(None)
 
+    async def _pull_for_ever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                if self._broken:
+                    await asyncio.sleep(_BACK_OFF)
+                    self._broken = False
+                    await self._ensure_consumer()
+                if self._moved:
+                    await self._move()
+                if self._pull is not None and self._pull.until < time.monotonic():
+                    self._settle()  # its end was lost on the way
+                if self._pull is None and self._free > 0:
+                    await self._ask()
+            except (nats.errors.Error, OSError, BusUnreachable, ApiError) as error:
+                _log.warning("inbox of %s: %s; trying again", self._participant, error)
+                self._broken = True
+                self._wake.set()
 
-async def ensure_consumer(client: Client, participant: str, *, replicas: int, ack_wait: float, max_deliver: int) -> None:
-    """Create the durable consumer, or leave it as it is when it is there already."""
-    config = {
-        "durable_name": inbox_consumer(participant),
-        "filter_subjects": inbox_filters(participant),
-        "ack_policy": "explicit",
-        "deliver_policy": "all",
-        "ack_wait": int(ack_wait * NANOS),
-        "max_deliver": max_deliver,
-        "max_ack_pending": 20_000,
-        "max_waiting": 4096,
-        "num_replicas": replicas,
-    }
-    name = inbox_consumer(participant)
-    await call(client, f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": config})
+    async def _ask(self) -> None:
+        self._count += 1
+        batch, self._free = self._free, 0
+        self._pull = _Pull(f"{self._prefix}.{self._count}", batch, time.monotonic() + _EXPIRES + _GRACE)
+        query = msgspec.json.encode({"batch": batch, "expires": int(_EXPIRES * NANOS)})
+        try:
+            await self._client.publish(self._next, query, reply=self._pull.reply)
+        except BaseException:
+            self._settle()
+            raise
+
+    def _settle(self) -> None:
+        """The pull is over: what it did not bring is free again."""
+        if self._pull is not None:
+            self._free += self._pull.left
+            self._pull = None
+            self._wake.set()
+
+    def _reconnected(self) -> None:
+        self._moved = True
+        self._wake.set()
+
+    async def _move(self) -> None:
+        """Leave the old connection's pull behind."""
+        old = self._subscription
+        self._settle()
+        await self._subscribe()
+        self._moved = False
+        if old is not None:
+            await old.unsubscribe()
+
+    async def _subscribe(self) -> None:
+        self._prefix = self._client.new_inbox()
+        self._subscription = await self._client.subscribe(f"{self._prefix}.*", cb=self._receive)
+        self._wake.set()
+
+    async def _receive(self, message: Msg) -> None:
+        status = (message.headers or {}).get("Status")
+        if status is not None and not message.reply:
+            if self._pull is not None and message.subject == self._pull.reply:
+                # 404 and 408: nothing came. 409: consumer deleted, leader moved, too many waiting. 503: nobody is there
+                self._broken = status not in ("404", "408")
+                self._settle()
+            return
+        if self._pull is None:  # of a pull that was given up: it takes a credit all the same
+            self._free -= 1
+        else:
+            self._pull.left -= 1
+            if self._pull.left == 0:
+                self._settle()
+        await self._take(message)
+
+    async def _take(self, message: Msg) -> None:
+        meta = message.metadata
+        try:
+            ref, kind = parse_log_subject(message.subject)
+        except InvalidName:  # a subject no participant can have: nobody could answer it
+            await self._client.publish(message.reply, b"+TERM")
+            self.release()
+            return
+        entry_id = (message.headers or {}).get("Nats-Msg-Id")
+        stored = StoredMessage(ref, kind, meta.sequence.stream, entry_id, message.data)
+        self._queue.put_nowait(JetStreamDelivery(self._client, message.reply, stored, meta.num_delivered or 1))
+
+    async def _ensure_consumer(self) -> None:
+        """Create the durable consumer; the server leaves one that is the same as it is, and its place in the log always."""
+        name = inbox_consumer(self._participant)
+        config = inbox_settings(self._participant, self._settings)
+        await call(self._client, f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": config})

@@ -1,58 +1,109 @@
-"""Creates what the bus needs, once, and refuses a stream that could lose data."""
+"""Creates what the bus needs, once, and refuses a stream that could lose data or is not the one that was known."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import nats.errors
+import nats.js.errors
 from nats.aio.client import Client
-from nats.js.errors import BucketNotFoundError
 
-from busagents.adapters.jetstream.api import ApiError, call
-from busagents.adapters.jetstream.streams import harmful_settings, log_stream
+from busagents.adapters.jetstream.api import STREAM_NOT_FOUND, ApiError, call
+from busagents.adapters.jetstream.identity import StreamIdentity, genesis_id
+from busagents.adapters.jetstream.streams import DUPLICATE_WINDOW, harmful_settings, log_stream
 from busagents.domain.subjects import BLOB_BUCKET, STREAM
-from busagents.errors import LogRegressed, StreamRefused
+from busagents.errors import BusUnreachable, LogRegressed, StreamRefused
 
-_STREAM_NOT_FOUND = 10059
+_IN_USE = 10058  # created by another process a moment ago, with another max_bytes
 
 
-async def provision(client: Client, *, replicas: int = 1, max_bytes: int | None = None, known: str | None = None) -> str:
-    """Create the log and the blob bucket if they are absent. Returns the stream's identity (its creation time).
+async def provision(
+    client: Client,
+    *,
+    replicas: int = 1,
+    max_bytes: int | None = None,
+    known: StreamIdentity | None = None,
+    duplicate_window: float = DUPLICATE_WINDOW,
+) -> StreamIdentity:
+    """Create the log and the blob bucket if they are absent, check them if not. Returns which log it is.
 
-    `known` is the identity an earlier start recorded: then nothing is created silently.
+    `max_bytes` of a new log: default 80 % of what the account may store. `known` is the identity an earlier start recorded:
+    then nothing is created, because an empty log would hide that the known one is gone. `duplicate_window` is in seconds.
 
     Raises:
         StreamRefused: the stream exists with settings under which entries could be lost; each is named.
-        LogRegressed: the known stream is gone, or is another one.
+        LogRegressed: the known log is gone, or this is another one or an older copy.
+        BusUnreachable: the server does not answer, or has JetStream off.
     """
     try:
-        info = await call(client, f"STREAM.INFO.{STREAM}")
+        info = await _find_stream(client)
+        is_new = info is None
+        if info is None:
+            if known is not None:
+                raise _regressed(f"stream {STREAM}, created {known.created}, is gone from this server")
+            budget = max_bytes if max_bytes is not None else await _room(client)
+            info = await _create(client, log_stream(replicas, budget, duplicate_window=duplicate_window))
     except ApiError as error:
-        if error.err_code != _STREAM_NOT_FOUND:
-            raise StreamRefused(f"stream {STREAM} cannot be inspected: {error}; check the server's JetStream state") from None
-        if known is not None:
-            raise LogRegressed(
-                f"the stream {STREAM} created {known} is gone from this server. A new empty log would hide the loss: "
-                "restore the store, or remove identity.json from the data directory to start anew"
-            ) from None
-        budget = max_bytes if max_bytes is not None else await _room(client)
-        info = await call(client, f"STREAM.CREATE.{STREAM}", log_stream(replicas, budget))
+        raise StreamRefused(f"stream {STREAM} cannot be created or read: {error}; check the server's JetStream limits") from None
     problems = harmful_settings(info["config"], replicas)
     if problems:
-        raise StreamRefused(f"stream {STREAM} could lose data with: {'; '.join(problems)}. Change them, or use another account")
-    created = str(info["created"])
-    if known is not None and known != created:
-        raise LogRegressed(
-            f"the stream {STREAM} on this server was created {created}, the known one {known}: it is another log. "
-            "Restore the store, or remove identity.json from the data directory to accept this one"
+        raise StreamRefused(
+            f"stream {STREAM} could lose data with: {'; '.join(problems)}. Change them with `nats stream edit`, or use another account"
         )
+    created = str(info["created"])
+    if known is not None and known.created != created:
+        raise _regressed(
+            f"stream {STREAM} on this server was created {created}, the known one {known.created}: it is another log"
+        )
+    empty = info["state"]["messages"] == 0 and info["state"]["last_seq"] == 0
+    genesis = await genesis_id(client, write=is_new or (empty and known is None))
+    if known is not None and known.genesis != genesis:
+        raise _regressed(f"stream {STREAM} begins with entry {genesis}, the known one with {known.genesis}: it is another log")
+    await _ensure_bucket(client, replicas)
+    return StreamIdentity(created, genesis)
+
+
+async def _find_stream(client: Client) -> dict[str, Any] | None:
+    try:
+        return await call(client, f"STREAM.INFO.{STREAM}")
+    except ApiError as error:
+        if error.err_code == STREAM_NOT_FOUND:
+            return None
+        raise
+
+
+async def _create(client: Client, config: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return await call(client, f"STREAM.CREATE.{STREAM}", config)
+    except ApiError as error:
+        if error.err_code != _IN_USE:
+            raise
+        return await call(client, f"STREAM.INFO.{STREAM}")
+
+
+async def _ensure_bucket(client: Client, replicas: int) -> None:
     js = client.jetstream()
     try:
-        await js.object_store(BLOB_BUCKET)
-    except BucketNotFoundError:
-        await js.create_object_store(BLOB_BUCKET)
-    return created
+        try:
+            await js.object_store(BLOB_BUCKET)
+        except nats.js.errors.BucketNotFoundError:
+            from nats.js.api import ObjectStoreConfig
+
+            await js.create_object_store(BLOB_BUCKET, ObjectStoreConfig(BLOB_BUCKET, replicas=replicas))
+    except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+        raise BusUnreachable(
+            f"the object store {BLOB_BUCKET} cannot be created or read ({type(error).__name__}): check the server's JetStream limits"
+        ) from None
 
 
 async def _room(client: Client) -> int:
-    """Four fifths of what the account may store, in bytes; -1 when unlimited."""
+    """Four fifths of what the account may store, in bytes; -1 when only the server's own limit holds."""
     limits = (await call(client, "INFO")).get("limits", {})
     storage = int(limits.get("max_storage", -1))
     return -1 if storage <= 0 else storage * 4 // 5
+
+
+def _regressed(what: str) -> LogRegressed:
+    return LogRegressed(
+        f"{what}. Going on would hide the loss: restore the store, or remove identity.json from the data directory to accept it"
+    )

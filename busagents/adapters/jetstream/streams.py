@@ -1,16 +1,28 @@
-"""The stream as declared data, and what makes an existing one unusable."""
+"""The log's stream and the inboxes' consumers as declared data, and what makes an existing stream unusable."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from busagents.domain.subjects import LIVE_PREFIX, LOG_PREFIX, STREAM
+import msgspec
+
+from busagents.domain.subjects import LIVE_PREFIX, LOG_PREFIX, STREAM, inbox_consumer, inbox_filters
 
 NANOS = 1_000_000_000
+DUPLICATE_WINDOW = 120.0  # seconds in which the server itself drops a repeated Nats-Msg-Id; memory = rate x window
+MAX_DELIVER = 12  # the worker gives up well before; beyond it the server stops silently
 
 
-def log_stream(replicas: int, max_bytes: int) -> dict[str, Any]:
-    """The configuration of the log, as the server's JSON API takes it."""
+class ConsumerSettings(msgspec.Struct, frozen=True):
+    """What a deployment chooses: copies of each consumer, and the seconds until a silent holder loses a delivery."""
+
+    replicas: int = 1
+    ack_wait: float = 10.0
+    max_deliver: int = MAX_DELIVER
+
+
+def log_stream(replicas: int, max_bytes: int, *, duplicate_window: float = DUPLICATE_WINDOW) -> dict[str, Any]:
+    """The configuration of the log, as the server's JSON API takes it. `max_bytes` -1: as much as the account may store."""
     return {
         "name": STREAM,
         "subjects": [f"{LOG_PREFIX}.*.*.*.*"],
@@ -22,7 +34,7 @@ def log_stream(replicas: int, max_bytes: int) -> dict[str, Any]:
         "max_msgs": -1,
         "max_msgs_per_subject": -1,
         "max_bytes": max_bytes,
-        "duplicate_window": 120 * NANOS,
+        "duplicate_window": int(duplicate_window * NANOS),
         "deny_delete": True,
         "allow_direct": True,
         "republish": {
@@ -32,7 +44,23 @@ def log_stream(replicas: int, max_bytes: int) -> dict[str, Any]:
     }
 
 
+def inbox_settings(participant: str, settings: ConsumerSettings) -> dict[str, Any]:
+    """The configuration of a participant's durable consumer."""
+    return {
+        "durable_name": inbox_consumer(participant),
+        "filter_subjects": inbox_filters(participant),
+        "ack_policy": "explicit",
+        "deliver_policy": "all",
+        "ack_wait": int(settings.ack_wait * NANOS),
+        "max_deliver": settings.max_deliver,
+        "max_ack_pending": 20_000,
+        "max_waiting": 4096,
+        "num_replicas": settings.replicas,
+    }
+
+
 _REQUIRED: dict[str, Any] = {
+    "subjects": [f"{LOG_PREFIX}.*.*.*.*"],
     "retention": "limits",
     "storage": "file",
     "discard": "new",
@@ -40,21 +68,34 @@ _REQUIRED: dict[str, Any] = {
     "max_msgs": -1,
     "max_msgs_per_subject": -1,
     "deny_delete": True,
+    "deny_purge": False,
     "allow_direct": True,
     "allow_rollup_hdrs": False,
     "allow_msg_ttl": False,
-    "persist_mode": "",
-    "subjects": [f"{LOG_PREFIX}.*.*.*.*"],
+    "sealed": False,
+    "persist_mode": "default",
+    "republish": log_stream(1, -1)["republish"],
 }
-_ABSENT: dict[str, Any] = {"deny_delete": False, "allow_direct": False, "allow_rollup_hdrs": False, "allow_msg_ttl": False}
+# What the server leaves out of its answer when it is so.
+_LEFT_OUT: dict[str, Any] = {
+    "max_age": 0,
+    "deny_delete": False,
+    "deny_purge": False,
+    "allow_direct": False,
+    "allow_rollup_hdrs": False,
+    "allow_msg_ttl": False,
+    "sealed": False,
+    "persist_mode": "default",
+    "republish": None,
+}
 
 
 def harmful_settings(config: dict[str, Any], replicas: int) -> list[str]:
-    """Each setting under which entries could be lost or altered, with its value and what it must be."""
+    """Each setting under which entries could be lost, altered or go unheard, with its value and what it must be."""
     found = []
     for name, wanted in _REQUIRED.items():
-        value = config.get(name, _ABSENT.get(name, wanted))
-        if value != wanted:
+        value = config.get(name, _LEFT_OUT.get(name))
+        if value != wanted and not (name == "persist_mode" and value == ""):
             found.append(f"{name}={value!r} (must be {wanted!r})")
     if config.get("num_replicas", 1) < replicas:
         found.append(f"num_replicas={config.get('num_replicas', 1)} (must be {replicas} or more)")

@@ -1,0 +1,87 @@
+"""The one connection of a process: found once or refused with the address, and then kept for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+import nats.errors
+from nats.aio.client import Client
+
+from busagents.errors import BusUnreachable
+
+_log = logging.getLogger("busagents.bus")
+_FIRST_ANSWER = 2  # seconds until the first connection is given up
+_PING = 5  # seconds; a link that swallows everything is noticed after two lost pings
+_PENDING = 2 * 1024 * 1024  # bytes buffered while disconnected: what was buffered is resolved or sent again anyway
+
+
+class Reconnects:
+    """Whom to tell after each reconnection: what the old connection had asked for will never be answered."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each reconnection."""
+        self._listeners.append(listener)
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Call it no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    async def happened(self) -> None:
+        """nats-py's callback."""
+        for listener in list(self._listeners):
+            listener()
+
+
+async def connect_client(
+    url: str,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    name: str = "busagents",
+    inbox_prefix: str | None = None,
+    reconnects: Reconnects | None = None,
+) -> Client:
+    """Connect to `url` (several, comma-separated, for a cluster), and from then on reconnect for ever.
+
+    Raises:
+        BusUnreachable: nothing answers at the address; the text has no credentials.
+    """
+    client = Client()
+    try:
+        async with asyncio.timeout(_FIRST_ANSWER + 3):
+            await client.connect(
+                servers=url.split(","),
+                user=user,
+                password=password,
+                name=name,
+                connect_timeout=_FIRST_ANSWER,
+                allow_reconnect=True,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                ping_interval=_PING,
+                max_outstanding_pings=2,
+                pending_size=_PENDING,
+                inbox_prefix=inbox_prefix or "_INBOX",
+                error_cb=_note,
+                reconnected_cb=reconnects.happened if reconnects is not None else None,
+            )
+    except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
+        shown = re.sub(r"//[^@/]*@", "//", url)
+        raise BusUnreachable(
+            f"no NATS server lets us in at {shown} ({type(error).__name__}): start one with `busagents up`, or pass --nats URL"
+        ) from None
+    client.options["max_reconnect_attempts"] = -1
+    client.options["reconnect_time_wait"] = 0.1  # seconds; connect() takes whole ones only
+    return client
+
+
+async def _note(error: Exception) -> None:
+    """Connection errors come and go with the connection; the calls that are affected raise their own."""
+    _log.debug("connection: %s: %s", type(error).__name__, error)
