@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from busagents.adapters.jetstream.identity import StreamIdentity
 from busagents.runtime.supervisor.nats_config import Credentials
 from busagents.settings import Settings
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 
 class BusLink(Protocol):
     """The supervisor's own connection to the bus."""
+
+    @property
+    def stream(self) -> StreamIdentity:
+        """Which log it is."""
+        ...
 
     async def give_back(self, tokens: list[str]) -> None:
         """Return deliveries that a dead process held, so that another gets them now."""
@@ -23,49 +32,49 @@ class BusLink(Protocol):
         ...
 
 
+Connect = Callable[[str, Credentials | None, StreamIdentity | None], Awaitable[BusLink]]
+
+
 class Launch(msgspec.Struct, frozen=True):
     """`discover_target` and `participant_target` are "module:function", called in forked children as (payload, status_fd).
 
-    `preload` is imported once, before the forks. `connect` provisions the streams and returns the supervisor's link.
+    `preload` is imported once, before the forks. `connect` gets the URL, the credentials and the identity of the log if
+    one is known; it makes the streams if they may be made, and returns the supervisor's link.
     """
 
-    connect: Callable[[str, Credentials | None], Awaitable[BusLink]]
+    connect: Connect
     discover_target: str = "busagents.bootstrap.services:discover_main"
     participant_target: str = "busagents.bootstrap.participant:main"
-    preload: tuple[str, ...] = ("busagents.bootstrap.participant", "busagents.bootstrap.services")
+    preload: tuple[str, ...] = ("busagents.bootstrap.participant", "nats.micro")
 
 
 class _JetStreamLink:
-    def __init__(self, url: str, credentials: Credentials | None) -> None:
-        self._url = url
-        self._credentials = credentials
-
-    async def open(self, *, replicas: int) -> _JetStreamLink:
-        """Connect and provision."""
-        import nats
-
-        from busagents.adapters.jetstream.provision import provision
-
-        user, password = (self._credentials.user, self._credentials.password) if self._credentials else (None, None)
-        self._connection = await nats.connect(
-            self._url, user=user, password=password, name="busagents-up", max_reconnect_attempts=-1
-        )
-        await provision(self._connection, replicas=replicas)
-        return self
+    def __init__(self, client: Client, stream: StreamIdentity) -> None:
+        self._client = client
+        self.stream = stream
 
     async def give_back(self, tokens: list[str]) -> None:
         for token in tokens:  # a token is the delivery's acknowledgement subject
-            await self._connection.publish(token, b"-NAK")
-        await self._connection.flush()
+            await self._client.publish(token, b"-NAK")
+        await self._client.flush()
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._client.close()
 
 
 def jetstream_launch(settings: Settings) -> Launch:
     """The real thing: JetStream, services found by busagents.bootstrap.services, run by busagents.bootstrap.participant."""
 
-    async def connect(url: str, credentials: Credentials | None) -> BusLink:
-        return await _JetStreamLink(url, credentials).open(replicas=settings.replicas)
+    async def connect(url: str, credentials: Credentials | None, known: StreamIdentity | None) -> BusLink:
+        from busagents.adapters.jetstream.connection import connect_client
+        from busagents.adapters.jetstream.provision import provision
+
+        user, password = (credentials.user, credentials.password) if credentials else (None, None)
+        client = await connect_client(url, user=user, password=password, name="busagents-up")
+        try:
+            return _JetStreamLink(client, await provision(client, replicas=settings.replicas, known=known))
+        except BaseException:
+            await client.close()
+            raise
 
     return Launch(connect)

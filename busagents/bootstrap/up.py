@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from busagents.bootstrap.bus_server import DEFAULT_PORT, own_server
-from busagents.bootstrap.launch import Launch
+from busagents.bootstrap.identity import OWN_SERVER, known_stream, remember_stream
+from busagents.bootstrap.launch import BusLink, Launch
 from busagents.bootstrap.up_options import Ready, Screen, UpOptions
 from busagents.errors import BusAgentsError, CrashLoop, DefinitionError
 from busagents.runtime.supervisor.bus_keeper import BusKeeper
@@ -95,12 +98,12 @@ class _Run:
         stack.push_async_callback(_ended, warm_start)
         url, credentials = await self._start_bus(stack)
         stack.push_async_callback(self._warm.close)
-        link = await self._launch.connect(url, credentials)
+        link = await self._connect(url, credentials)
         stack.push_async_callback(link.close)
         await warm_start
         found = await self._discover()
         chosen = choose(found.participants, only=options.only, scale=options.scale)
-        fleet = self._fleet = self._make_fleet(url, credentials, link.give_back)
+        fleet = self._fleet = self._make_fleet(url, credentials, link)
         stack.push_async_callback(fleet.stop)
         fleet.start(chosen)
         await control.start()
@@ -112,7 +115,8 @@ class _Run:
     async def _start_bus(self, stack: contextlib.AsyncExitStack) -> tuple[str, Credentials | None]:
         options = self._options
         if options.nats_url is not None:
-            return options.nats_url, options.credentials
+            user, password = options.nats_user, options.nats_password
+            return options.nats_url, Credentials(user, password) if user and password else None
         self._server = server = own_server(
             options.data_dir, durability=options.durability, ephemeral=options.ephemeral, port=options.nats_port
         )
@@ -125,6 +129,16 @@ class _Run:
         stack.push_async_callback(_ended, self._keeping)
         return server.url, server.credentials
 
+    async def _connect(self, url: str, credentials: Credentials | None) -> BusLink:
+        """Connect, and remember which log it is."""
+        data_dir = self._options.data_dir
+        server = OWN_SERVER if self._server is not None else url
+        known = None if self._options.ephemeral else known_stream(data_dir, server)
+        link = await self._launch.connect(url, credentials, known)
+        if not self._options.ephemeral:
+            remember_stream(data_dir, server, link.stream)
+        return link
+
     async def _discover(self) -> Discovery:
         paths = self._options.paths
         found = await discover(self._warm, self._launch.discover_target, paths, on_line=lambda line: self._say("discover", line))
@@ -136,13 +150,16 @@ class _Run:
             )
         return found
 
-    def _make_fleet(self, url: str, credentials: Credentials | None, give_back: Callable[[list[str]], Awaitable[None]]) -> Fleet:
+    def _make_fleet(self, url: str, credentials: Credentials | None, link: BusLink) -> Fleet:
         payload = {
             "nats_url": url,
             "nats_user": credentials.user if credentials else None,
             "nats_password": credentials.password if credentials else None,
+            "stream": msgspec.to_builtins(link.stream),
         }
-        around = Surroundings(self._warm, self._launch.participant_target, payload, give_back, emit=self._say, on_line=self._say)
+        around = Surroundings(
+            self._warm, self._launch.participant_target, payload, link.give_back, emit=self._say, on_line=self._say
+        )
         return Fleet(around, shutdown_timeout=self._options.shutdown_timeout)
 
     async def _serve(self, fleet: Fleet) -> int:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from busagents.runtime.supervisor.nats_config import Credentials
 from busagents.settings import Durability
 
 
@@ -20,13 +19,17 @@ class UpOptions(msgspec.Struct, frozen=True):
     durability: Durability = "power"
     ephemeral: bool = False
     nats_url: str | None = None  # somebody else's server; None: start one
-    credentials: Credentials | None = None  # for nats_url
+    nats_user: str | None = None  # for nats_url
+    nats_password: str | None = None
     nats_port: int | None = None  # None: 4222 or the next free one; 0: any
     scale: Mapping[str, int] = {}
     only: Sequence[str] = ()
     reload: bool = False
     shutdown_timeout: float = 20.0
     exit_on_failure: bool = False
+
+    def __repr__(self) -> str:  # a traceback or a log line must not show the password
+        return f"UpOptions(paths={self.paths!r}, data_dir={str(self.data_dir)!r})"
 
 
 class Ready(msgspec.Struct, frozen=True):

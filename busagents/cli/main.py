@@ -6,70 +6,111 @@ Exit codes: 0 done, also a graceful stop · 1 unexpected · 2 usage · 3 task fa
 
 from __future__ import annotations
 
+import difflib
 import importlib
-import os
 import sys
-from collections.abc import Sequence
+from typing import NamedTuple
 
-import typer
+from busagents.cli.output import emit_text, note, render_error
 
-from busagents.cli.output import render_error
 
-# Verb -> its module, in the order of `busagents --help`. To add a verb, add a line. The module has
-# `register(app: typer.Typer) -> None` and imports at its top nothing heavier than typer and busagents.cli.output:
-# `busagents --help` imports them all.
+class Verb(NamedTuple):
+    """A verb's module, which has `register(app: typer.Typer) -> None`, and its line in `busagents --help`."""
+
+    module: str
+    help: str
+
+
+# In the order of `busagents --help`. To add a verb, add a line: its module is imported only when the verb is used.
 VERBS = {
-    "up": "busagents.cli.up",
-    "down": "busagents.cli.down",
-    "ps": "busagents.cli.ps",
-    "logs": "busagents.cli.logs",
-    "run": "busagents.cli.run",
-    "init": "busagents.cli.init",
-    "config": "busagents.cli.config",
-    "doctor": "busagents.cli.doctor",
+    "up": Verb("busagents.cli.up", "Start the bus and every participant; Ctrl-C stops them."),
+    "down": Verb("busagents.cli.down", "Stop the running system gracefully."),
+    "ps": Verb("busagents.cli.ps", "List the running processes and what they work on."),
+    "logs": Verb("busagents.cli.logs", "Show what the processes printed."),
+    "run": Verb("busagents.cli.run", "Run one participant in the foreground, on a bus that runs already."),
+    "init": Verb("busagents.cli.init", "Make a small project to start from."),
+    "config": Verb("busagents.cli.config", "Show the settings in force and where each comes from."),
+    "doctor": Verb("busagents.cli.doctor", "Check this machine, the data folder and the bus."),
 }
-
-
-def build_app(verbs: Sequence[str]) -> typer.Typer:
-    """The command line with these verbs."""
-    app = typer.Typer(
-        name="busagents",
-        help="Durable AI agents as independent processes that communicate only through NATS.",
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        no_args_is_help=True,
-        add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_global_options)
-    for module in dict.fromkeys(VERBS[verb] for verb in verbs):
-        importlib.import_module(module).register(app)
-    return app
 
 
 def main() -> None:
     """The entry point: run the command line and exit."""
     arguments = sys.argv[1:]
-    verbs = [arguments[0]] if arguments and arguments[0] in VERBS else list(VERBS)
-    try:
-        build_app(verbs)(args=arguments, prog_name="busagents")
-    except Exception as error:  # noqa: BLE001 - the last stop: every error becomes one line and an exit code
-        if os.environ.get("BUSAGENTS_LOG_LEVEL", "").upper() == "DEBUG":
-            import traceback
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        emit_text(help_text())
+        raise SystemExit(0)
+    if arguments[0] == "--version":
+        from importlib.metadata import version
 
-            traceback.print_exc()
+        emit_text(f"busagents {version('busagents')}")
+        raise SystemExit(0)
+    if arguments[0] not in VERBS:
+        raise SystemExit(_refuse(arguments[0]))
+    try:
+        _run(arguments)
+    except Exception as error:  # noqa: BLE001 - the last stop: every error becomes one line and an exit code
+        _trace()
         raise SystemExit(render_error(error)) from None
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
+def help_text() -> str:
+    """What `busagents --help` prints. Written here and not by typer, whose import takes half a second."""
+    width = max(map(len, VERBS))
+    lines = [f"  {name.ljust(width)}  {verb.help}" for name, verb in VERBS.items()]
+    return "\n".join(
+        (
+            "Usage: busagents VERB [OPTIONS] [ARGUMENTS]",
+            "",
+            "Durable AI agents as independent processes that communicate only through NATS.",
+            "",
+            "Verbs:",
+            *lines,
+            "",
+            "`busagents VERB --help` says more. `--json` on every verb prints JSON. `busagents --version` prints the version.",
+        )
+    )
 
-        print(f"busagents {version('busagents')}")
-        raise typer.Exit
+
+def _run(arguments: list[str]) -> None:
+    import typer
+
+    app = typer.Typer(
+        name="busagents",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_no_options)  # keeps the verb's name on the command line, also when the app has only one
+    importlib.import_module(VERBS[arguments[0]].module).register(app)
+    app(args=arguments, prog_name="busagents")
 
 
-def _global_options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
-) -> None:
+def _no_options() -> None:
     """Durable AI agents as independent processes that communicate only through NATS."""
+
+
+def _refuse(word: str) -> int:
+    close = difflib.get_close_matches(word, VERBS, n=1)
+    hint = f"did you mean `busagents {close[0]}`?" if close else "`busagents --help` lists the verbs"
+    note(f"busagents: there is no verb {word!r}: {hint}")
+    return 2
+
+
+def _trace() -> None:
+    from busagents.errors import ConfigError
+    from busagents.settings import load_settings
+
+    try:
+        wanted = load_settings().log_level == "DEBUG"
+    except ConfigError:  # perhaps the very error that is being reported
+        return
+    if wanted:
+        import traceback
+
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TextIO
 
-from busagents.errors import BusAgentsError
-
 Colour = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "grey", "bold"]
 
 _CODES: Mapping[Colour, str] = {
@@ -73,6 +71,8 @@ def note(text: str) -> None:
 
 def render_error(error: BaseException) -> int:
     """Print an error as one line on stderr and return the exit code. An unexpected one says how to get its traceback."""
+    from busagents.errors import BusAgentsError
+
     if isinstance(error, BusAgentsError):
         note(f"busagents: {_one_line(str(error))}")
         return error.exit_code

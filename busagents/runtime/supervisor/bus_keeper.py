@@ -32,6 +32,7 @@ class BusKeeper:
             "replica": 0,
             "pid": pid,
             "state": "ready" if pid else "restarting",
+            "failure": "",
             "restarts": self.restarts,
             "working_on": [],
         }

@@ -77,6 +77,7 @@ class Replica:
             "replica": self.number,
             "pid": child.pid if child else None,
             "state": self.state,
+            "failure": self.failure,
             "restarts": self.restarts,
             "working_on": [{"session": hold.session, "thread": hold.thread, "task": hold.task} for hold in work],
         }
