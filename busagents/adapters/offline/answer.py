@@ -1,0 +1,85 @@
+"""The answer: from tool results, from the conversation, or the plain word that there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from busagents.adapters.offline.memory import recalled, stated_facts
+from busagents.adapters.offline.reading import Reading
+from busagents.adapters.offline.results import Finding, key_sentences, plain_text, told
+from busagents.adapters.offline.words import content_words, hits, most_relevant, sentences, shorten, words
+from busagents.ports.model import ModelRequest, ToolSpec
+
+NOTICE = '(busagents\' offline demo model: no language model, only word matching. For a real one set OPENAI_API_KEY or model="openai:…".)'
+
+_SUMMARIZE = re.compile(r"\b(?:summari[sz]e|summary|shorten|key points|main points|tl;?dr|in short)\b", re.IGNORECASE)
+LONG_PROMPT = 600  # characters: such a prompt is a text to work on
+
+
+def answer_text(request: ModelRequest, reading: Reading, findings: Sequence[Finding]) -> str:
+    """The answer without the notice. Empty only if there is nothing at all to say."""
+    facts = stated_facts(reading.prose)
+    noted = f"Noted: {'; '.join(facts)}." if facts else ""
+    if findings:
+        return "\n\n".join([*([noted] if noted else []), *_sections(reading, findings)])
+    known = recalled(reading.prose, request.messages)
+    if known:
+        return known
+    return noted or _without_tools(request, reading)
+
+
+def body_of(reading: Reading, findings: Sequence[Finding]) -> str:
+    """What the tools found, as the body of a document; empty if they found nothing."""
+    return "\n\n".join(_section(reading, found) for found in findings if not found.is_error)
+
+
+def prose_of(findings: Sequence[Finding]) -> str:
+    """The plain prose of what the tools found."""
+    return "\n".join(plain_text(found.content) for found in findings if not found.is_error)
+
+
+def _sections(reading: Reading, findings: Sequence[Finding]) -> list[str]:
+    return list(dict.fromkeys(_section(reading, found) for found in findings))
+
+
+def _section(reading: Reading, found: Finding) -> str:
+    return told(found, " ".join([reading.topic, *reading.meaning]))
+
+
+def _without_tools(request: ModelRequest, reading: Reading) -> str:
+    if reading.is_greeting:
+        return f"Hello! {_abilities(request.tools)}"
+    found = sentences(reading.prose)
+    if len(found) > 3 and (_SUMMARIZE.search(reading.prose) or len(reading.prose) > LONG_PROMPT):
+        text = reading.prose
+        if _SUMMARIZE.search(found[0]):
+            text = "\n".join([found[0].partition(": ")[2], *found[1:]])
+        return "The main points, word for word:\n\n" + "\n".join(f"- {sentence}" for sentence in key_sentences(text, 3))
+    spoken = _from_conversation(request, reading)
+    if spoken:
+        return spoken
+    return f"You wrote: “{shorten(reading.prose or reading.text, 200)}” I cannot answer that from words alone. {_abilities(request.tools)}"
+
+
+def _from_conversation(request: ModelRequest, reading: Reading) -> str:
+    """Sentences of the instructions and of earlier answers that share at least two words with a question."""
+    if not reading.is_question:
+        return ""
+    earlier = [message.text for message in request.messages[-20:-1] if message.role in ("user", "assistant")]
+    text = "\n".join([request.system, *(said.replace(NOTICE, "") for said in earlier)])
+    wanted = content_words(reading.prose)
+    fitting = [sentence for sentence in most_relevant(text, reading.prose, 2) if hits(wanted, words(sentence)) >= 2]
+    return "From what I was told: " + " ".join(fitting) if fitting else ""
+
+
+def _abilities(tools: Sequence[ToolSpec]) -> str:
+    if not tools:
+        return "I have no tools here; I can repeat what you told me in this conversation and pick the main points of a text."
+    listed = "; ".join(f"`{tool.name}` ({_first_sentence(tool.description)})" for tool in tools[:8])
+    return f"My tools are: {listed}."
+
+
+def _first_sentence(text: str) -> str:
+    found = sentences(text)
+    return shorten(found[0], 80).rstrip(".") if found else "no description"

@@ -1,0 +1,171 @@
+"""What can be read from a prompt without understanding it: code, file names, quotations, wishes and the topic."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from busagents.adapters.offline.arithmetic import expressions, without_arithmetic
+from busagents.adapters.offline.words import STOP_WORDS, shorten, words
+
+_FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\n?(.*?)```", re.DOTALL)
+_INLINE_CODE = re.compile(r"`([^`\n]+)`")
+_FILE = re.compile(
+    r"(?<![\w/@:])(?:[\w.-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:md|txt|csv|tsv|json|py|html?|log|ya?ml|toml|rst)\b", re.IGNORECASE
+)
+_QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|(?<!\w)'([^'\n]{2,})'(?!\w)|‘([^’\n]{2,})’(?!\w)")
+_QUESTION = re.compile(
+    r"\?\s*$|^\s*(?:what|who|whom|whose|when|where|which|why|how|is|are|was|were|do|does|did|can|could|should|will|would)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SEARCH_WORDS = frozenset(
+    ["research", "search", "find", "lookup", "investigate", "explore", "explain", "describe", "tell", "compare", "analyze", "analyse", "latest", "news", "overview", "recommend", "suggest", "plan", "trends", "market", "guide", "learn", "about"]
+)
+_WRITE = re.compile(r"\b(?:write|save|store|export|put|record|create|produce|draft)\b", re.IGNORECASE)
+_WRITABLE = re.compile(r"\b(?:files?|reports?|notes?|documents?|markdown|to disk)\b", re.IGNORECASE)
+_GREETING = re.compile(
+    r"^\W*(?:hi|hello|hey|good (?:morning|evening|day)|thanks?|thank you|bye|ping|test)\b[\w\s,]{0,20}\W*$", re.IGNORECASE
+)
+_COMPARE = re.compile(
+    r"\bcompar(?:e|ing)\s+(.+?)\s+(?:and|with|to|vs\.?|versus)\s+(.+)|^(.+?)\s+(?:vs\.?|versus)\s+(.+)", re.IGNORECASE
+)
+_NEXT_WISH = re.compile(
+    r"(?:[,;.]\s*(?:and\s+|then\s+|after that\s+)*|\s+(?:and|then|after that)\s+(?:then\s+|also\s+)?)(?:write|save|store|put|create|produce|draft|export|email|send|tell|"
+    r"calculate|compute|work out|run|execute|give|make|list|summari[sz]e|report|record|open|show|explain)\b.*|"
+    r"\s+(?:in|into|to)\s+(?:a|the)\s+(?:file|report)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPENERS = re.compile(
+    r"^(?:[\s,.:;!-]+|please\b|(?:can|could|would|will) you\b|i(?:'d| would) like (?:you )?to\b|i (?:want|need) (?:you )?to\b|"
+    r"i (?:want|need)\b|help me(?: to)?\b|hey\b|hi\b|hello\b|now\b|then\b|also\b|first\b|quickly\b|briefly\b|let's\b|"
+    r"do (?:some )?(?=research)|use (?:the )?\w+ to\b|"
+    r"(?:research|search(?: the (?:web|internet))?|look up|find out|find|investigate|explore|google|tell me|explain|describe|"
+    r"summari[sz]e|give me|show me|write(?: me)?|compare|analy[sz]e|recommend|suggest|learn)\b|"
+    r"(?:information|details|facts|something|everything|an? (?:short |brief )?(?:overview|summary|report|guide)|the latest)\b|"
+    r"(?:about|on|for|into|of|regarding|concerning|to me|me)\b|(?:the|a|an|some)\b|"
+    r"(?:what|who|when|where|why|which|how)(?:'s|'re)?\b|(?:is|are|was|were|does|did|do|can|should|will|has|have)\b|"
+    r"(?:i|you|we|one|it|there)\b|(?:much|many|long|know|do you know)\b)",
+    re.IGNORECASE,
+)
+
+
+class Reading:
+    """One prompt, read once. `text` is the user's message."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.strip()
+
+    @cached_property
+    def code(self) -> str:
+        """The first fenced code block, without its fence."""
+        match = _FENCE.search(self.text)
+        return match[2].strip("\n") if match else ""
+
+    @cached_property
+    def inline_code(self) -> str:
+        """The first `inline code` of the prose."""
+        match = _INLINE_CODE.search(self.prose)
+        return match[1] if match else ""
+
+    @cached_property
+    def prose(self) -> str:
+        """The prompt without its fenced code."""
+        return _FENCE.sub(" ", self.text).strip()
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of the prose, without arithmetic and file names, so that "3 times 4" is not about time."""
+        return words(without_arithmetic(_FILE.sub(" ", self.prose)))
+
+    @cached_property
+    def meaning(self) -> list[str]:
+        """The words that carry meaning."""
+        return [word for word in dict.fromkeys(self.words) if word not in STOP_WORDS and len(word) > 1]
+
+    @cached_property
+    def expressions(self) -> list[str]:
+        """Arithmetic in the prose."""
+        return expressions(_FILE.sub(" ", self.prose))
+
+    @cached_property
+    def only_arithmetic(self) -> bool:
+        """True if nothing but arithmetic is asked for."""
+        small = {
+            "calculate",
+            "compute",
+            "calculator",
+            "evaluate",
+            "result",
+            "equals",
+            "equal",
+            "answer",
+            "work",
+            "solve",
+            "python",
+        }
+        return bool(self.expressions) and len([word for word in self.meaning if word not in small]) <= 1
+
+    @cached_property
+    def files(self) -> list[str]:
+        """File names, in order, each once."""
+        return list(dict.fromkeys(_FILE.findall(self.prose)))
+
+    @cached_property
+    def quoted(self) -> list[str]:
+        """Quoted pieces of the prose."""
+        return [next(group for group in match.groups() if group) for match in _QUOTED.finditer(self.prose)]
+
+    @cached_property
+    def numbers(self) -> list[float]:
+        """Plain numbers of the prose in order; whole ones are ints."""
+        found = re.findall(r"(?<![\w.-])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w-])", self.prose)
+        values = (raw.replace(",", "") for raw in found)
+        return [float(raw) if "." in raw else int(raw) for raw in values]
+
+    @cached_property
+    def is_question(self) -> bool:
+        """True if it reads like a question."""
+        return bool(_QUESTION.search(self.prose))
+
+    @cached_property
+    def is_greeting(self) -> bool:
+        """True for "hello" and the like, with nothing to do in it."""
+        return bool(_GREETING.match(self.text))
+
+    @cached_property
+    def wants_search(self) -> bool:
+        """True if it asks for knowledge."""
+        return (
+            not self.only_arithmetic
+            and not self.is_greeting
+            and (self.is_question or any(w in _SEARCH_WORDS for w in self.words))
+        )
+
+    @cached_property
+    def wants_file(self) -> bool:
+        """True if something is to be written to a file."""
+        return bool(_WRITE.search(self.prose)) and bool(self.files or _WRITABLE.search(self.prose))
+
+    @cached_property
+    def topic(self) -> str:
+        """What it is about, as one would type it into a search box."""
+        chosen = next((line for line in re.split(r"(?<=[.?!])\s+|\n+", self.prose) if self._asks(line)), self.prose)
+        chosen = _NEXT_WISH.sub("", _INLINE_CODE.sub(r"\1", chosen))
+        rest = chosen
+        while (match := _OPENERS.match(rest)) and match.end():
+            rest = rest[match.end() :]
+        rest = _FILE.sub(" ", rest).strip(" \t\n.,;:!?\"'")
+        return shorten(rest or chosen.strip(" ?!."), 120)
+
+    @cached_property
+    def topics(self) -> list[str]:
+        """The topic, or the two things to compare."""
+        match = _COMPARE.search(_NEXT_WISH.sub("", self.prose))
+        if match is None:
+            return [self.topic]
+        one, other = (piece.strip(" \t\n.,;:!?") for piece in match.groups() if piece is not None)
+        return [Reading(one).topic, Reading(other).topic]
+
+    @staticmethod
+    def _asks(sentence: str) -> bool:
+        return bool(_QUESTION.search(sentence)) or any(word in _SEARCH_WORDS for word in words(sentence))

@@ -1,0 +1,137 @@
+"""Tool results in readable text: what a tool found, cut to what the prompt is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from busagents.adapters.offline.words import content_words, hits, most_relevant, sentences, shorten, words
+from busagents.domain.messages import ToolCallPart, ToolResultPart
+
+SHORT = 400  # characters that are quoted whole
+MAX_ITEMS = 4
+
+_TITLE = ("title", "name", "subject", "ticket", "id", "path")
+_TEXT = ("snippet", "passage", "text", "content", "summary", "description", "details", "body", "answer")
+_SOURCE = ("source", "url", "uri", "link")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One answered tool call. `arguments` are those it was made with."""
+
+    name: str
+    arguments: dict[str, Any]
+    content: str
+    is_error: bool
+
+
+def finding(call: ToolCallPart, result: ToolResultPart) -> Finding:
+    """The call and its result together."""
+    try:
+        arguments = msgspec.json.decode(call.arguments)
+    except msgspec.DecodeError:
+        arguments = {}
+    return Finding(call.name, arguments if isinstance(arguments, dict) else {}, result.content, result.is_error)
+
+
+def told(found: Finding, topic: str) -> str:
+    """The finding as a paragraph or list that can stand in an answer."""
+    if found.is_error:
+        return f"`{found.name}` failed: {shorten(found.content, SHORT)}"
+    expression = found.arguments.get("expression")
+    if isinstance(expression, str) and len(found.content) < 100:
+        return f"{expression} = {found.content.strip()}"
+    if "code" in found.arguments:
+        return f"The code printed:\n\n```\n{found.content.strip()[:2_000]}\n```"
+    body = readable(found.content, topic)
+    query = next((value for key, value in found.arguments.items() if key in ("query", "question", "topic", "q")), None)
+    if isinstance(query, str):
+        return f"On “{shorten(query, 120)}” `{found.name}` found:\n\n{body}"
+    return body if "\n" in body else f"`{found.name}`: {body}"
+
+
+def readable(content: str, topic: str) -> str:
+    """A result's text: JSON as a list of its items, long prose as the sentences that fit the topic."""
+    value = _parsed(content)
+    if isinstance(value, Mapping):
+        inner = next((item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], Mapping)), None)
+        if inner is not None:
+            value = inner
+        else:
+            return "\n".join(f"- {key}: {_inline(item)}" for key, item in value.items()) or "nothing"
+    if isinstance(value, list):
+        return _listed(value, topic)
+    text = content.strip()
+    if len(text) <= SHORT:
+        return text or "nothing"
+    return "\n".join(f"- {sentence}" for sentence in most_relevant(text, topic, 4))
+
+
+def plain_text(content: str) -> str:
+    """All prose of a result in order, for picking sentences."""
+    value = _parsed(content)
+    if isinstance(value, list):
+        return "\n".join(_first(item, _TEXT) or _inline(item) if isinstance(item, Mapping) else str(item) for item in value)
+    return content
+
+
+def _listed(items: list[Any], topic: str) -> str:
+    if not items:
+        return "nothing"
+    lines = [_item(item, topic) for item in items]
+    wanted = content_words(topic)
+    best = max(range(len(items)), key=lambda index: (hits(wanted, words(str(items[index]))), -index))
+    kept = [best, *(index for index in range(len(items)) if index != best)] if len(items) > MAX_ITEMS else range(len(items))
+    shown = sorted(list(kept)[:MAX_ITEMS]) if _is_prose(items) else range(min(len(items), 20))
+    rest = len(items) - len(list(shown))
+    return "\n".join([*(f"- {lines[index]}" for index in shown), *([f"- … and {rest} more"] if rest else [])])
+
+
+def _is_prose(items: list[Any]) -> bool:
+    return any(isinstance(item, Mapping) and len(_first(item, _TEXT)) > 80 for item in items)
+
+
+def _item(item: Any, topic: str) -> str:
+    if not isinstance(item, Mapping):
+        return _inline(item)
+    title, text, source = _first(item, _TITLE), _first(item, _TEXT), _first(item, _SOURCE)
+    if not text:
+        return ", ".join(f"{key}: {_inline(value)}" for key, value in item.items() if value not in (None, ""))
+    chosen = " ".join(most_relevant(text, topic, 2)) if len(text) > SHORT else " ".join(text.split())
+    head = f"**{title}**: " if title else ""
+    status = f" [{item['status']}]" if "status" in item else ""
+    return f"{head}{chosen}{f' ({source})' if source else ''}{status}"
+
+
+def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    return next((str(item[key]) for key in keys if item.get(key)), "")
+
+
+def _inline(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _parsed(content: str) -> Any:
+    if not re.match(r"\s*[\[{]", content):
+        return None
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return None
+
+
+def key_sentences(text: str, count: int) -> list[str]:
+    """The sentences whose words come up most in the text, in its order: a summary word for word."""
+    found = sentences(text)
+    frequency: dict[str, int] = {}
+    for word in words(text):
+        frequency[word] = frequency.get(word, 0) + 1
+
+    def weight(index: int) -> float:
+        meaning = content_words(found[index])
+        return sum(frequency[word] for word in meaning) / (len(meaning) + 5)  # + 5: a short sentence says little
+
+    return [found[index] for index in sorted(sorted(range(len(found)), key=weight, reverse=True)[:count])]

@@ -1,0 +1,89 @@
+"""An answer as JSON that fits the schema a caller asked for: filled from the prompt where names match, else with defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from busagents.adapters.offline.reading import Reading
+from busagents.adapters.offline.values import MAX_DEPTH, NOTHING, Values, type_of
+
+_FORMATS = {
+    "date": "2000-01-01",
+    "date-time": "2000-01-01T00:00:00Z",
+    "time": "00:00:00Z",
+    "email": "nobody@example.org",
+    "uri": "https://example.org",
+    "uuid": "00000000-0000-0000-0000-000000000000",
+}
+
+
+def structured_answer(schema: Mapping[str, Any], reading: Reading, body: str) -> str:
+    """JSON text. `body` fills long text fields and lists of text."""
+    return msgspec.json.encode(_Filler(schema, reading, body).fill("", schema, 0)).decode()
+
+
+class _Filler:
+    """Walks the schema; every required field gets a value of its type within its bounds."""
+
+    def __init__(self, root: Mapping[str, Any], reading: Reading, body: str) -> None:
+        self._values = Values(reading, root, body)
+
+    def fill(self, name: str, schema: Mapping[str, Any], depth: int) -> Any:
+        schema = self._values.resolve(schema)
+        kind = type_of(schema)
+        if kind == "object":
+            return self._object(schema, depth)
+        found = self._values.find(name, schema, required=True, depth=depth)
+        if "const" in schema or ("enum" in schema and found is not NOTHING):
+            return found
+        if "enum" in schema:
+            return schema.get("default", schema["enum"][0])
+        match kind:
+            case "string":
+                return _string(schema, found)
+            case "integer" | "number":
+                return _number(schema, found, kind)
+            case "boolean":
+                return found is True
+            case "array":
+                return self._array(name, schema, found, depth)
+            case "null":
+                return None
+        return found if found is not NOTHING else {}
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        required = schema.get("required", ())
+        fields = schema.get("properties", {})
+        wanted = [name for name in fields if name in required or depth < MAX_DEPTH // 2]
+        filled = {name: self.fill(name, fields[name], depth + 1) for name in wanted}
+        return filled | {name: "" for name in required if name not in fields}
+
+    def _array(self, name: str, schema: Mapping[str, Any], found: Any, depth: int) -> list[Any]:
+        items = schema.get("items", {})
+        values = list(found) if isinstance(found, list) else []
+        values = values[: schema.get("maxItems", len(values))]
+        while len(values) < schema.get("minItems", 0):
+            values.append(self.fill(name, items, depth + 1))
+        return values
+
+
+def _string(schema: Mapping[str, Any], found: Any) -> str:
+    text = found if isinstance(found, str) else str(schema.get("default", _FORMATS.get(str(schema.get("format", "")), "")))
+    return text[: schema.get("maxLength", len(text))].ljust(schema.get("minLength", 0), ".")
+
+
+def _number(schema: Mapping[str, Any], found: Any, kind: str) -> float:
+    value = found if isinstance(found, int | float) else schema.get("default", 0)
+    step = 1 if kind == "integer" else 1e-6
+    lowest = schema.get("minimum", schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else value)
+    highest = schema.get("maximum", schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else value)
+    bounded: float = (
+        min(max(value, lowest), max(highest, lowest))
+        if "maximum" in schema or "exclusiveMaximum" in schema
+        else max(value, lowest)
+    )
+    multiple = schema.get("multipleOf")
+    return bounded if multiple is None else bounded // multiple * multiple
