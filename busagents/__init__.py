@@ -1,0 +1,71 @@
+"""Durable AI agents on a NATS bus. Names load on first use, so that `import busagents` stays light."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from busagents.bootstrap.connect import connect
+    from busagents.domain.agent import Agent
+    from busagents.domain.function import Function, FunctionContext, FunctionTask, Progress, agent
+    from busagents.domain.limits import Limits
+    from busagents.domain.messages import Artifact, DataPart, FilePart, Message, TextPart, Usage
+    from busagents.domain.tool import Tool, tool
+    from busagents.domain.tool_context import ToolContext
+    from busagents.errors import BusAgentsError
+    from busagents.runtime.client import Client
+    from busagents.runtime.task import Result, Task
+
+__all__ = [
+    "Agent",
+    "Artifact",
+    "BusAgentsError",
+    "Client",
+    "DataPart",
+    "FilePart",
+    "Function",
+    "FunctionContext",
+    "FunctionTask",
+    "Limits",
+    "Message",
+    "Progress",
+    "Result",
+    "Task",
+    "TextPart",
+    "Tool",
+    "ToolContext",
+    "Usage",
+    "agent",
+    "connect",
+    "tool",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "busagents.bootstrap.connect": ("connect",),
+    "busagents.domain.agent": ("Agent",),
+    "busagents.domain.function": ("Function", "FunctionContext", "FunctionTask", "Progress", "agent"),
+    "busagents.domain.limits": ("Limits",),
+    "busagents.domain.messages": ("Artifact", "DataPart", "FilePart", "Message", "TextPart", "Usage"),
+    "busagents.domain.tool": ("Tool", "tool"),
+    "busagents.domain.tool_context": ("ToolContext",),
+    "busagents.errors": ("BusAgentsError",),
+    "busagents.runtime.client": ("Client",),
+    "busagents.runtime.task": ("Result", "Task"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'busagents' has no attribute {name!r}: it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value  # `agent` and `tool` also name nothing else here: packages of these names do not exist
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

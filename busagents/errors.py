@@ -27,6 +27,9 @@
     │   ├── ContextTooLong
     │   └── ModelUnavailable
     ├── ToolArgumentsInvalid       the model: told in words it can act on
+    ├── StepError                  the function participant: a recorded step has no result to return
+    │   ├── StepUnknown
+    │   └── StepFailed
     ├── TaskError                  the caller of a task: it ended, and not with an answer
     │   ├── TaskFailed
     │   ├── TaskCanceled
@@ -169,6 +172,18 @@ class ModelUnavailable(ModelError):
 
 class ToolArgumentsInvalid(BusAgentsError):
     """A model's arguments do not fit the tool's schema. The text is written for the model."""
+
+
+class StepError(BusAgentsError):
+    """A recorded step of a function participant ended without a result."""
+
+
+class StepUnknown(StepError):
+    """The step must not run twice, was started before a crash, and its outcome was never recorded."""
+
+
+class StepFailed(StepError):
+    """The step raised in an earlier run of the function; its error text was recorded."""
 
 
 class TaskError(BusAgentsError):

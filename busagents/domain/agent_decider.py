@@ -25,6 +25,7 @@ from busagents.domain.decision import (
     WaitRetry,
     cancel_task,
     fail_task,
+    recover,
     start_next,
 )
 from busagents.domain.limits import Limits
@@ -68,6 +69,10 @@ class AgentPolicy(msgspec.Struct, frozen=True):
         if task.calls:
             return Decision((self._next_turn(state, task),))
         return Decision((self._answered(state, task),))
+
+    def recover(self, state: ThreadState) -> tuple[e.Recorded, ...]:
+        """What to record when this process takes over a thread that another had at work."""
+        return recover(state, owner=self.owner, definition=self.definition, model=self.model, settings=self.settings)
 
     def _open_model_call(self, task: Task) -> Decision:
         call = task.model

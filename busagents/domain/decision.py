@@ -12,6 +12,8 @@ from busagents.domain.limits import Limits
 from busagents.domain.messages import ToolCallPart
 from busagents.domain.state import Task, ThreadState
 
+MAX_STALLS = 5  # processes that may end, one after the other, in the same step of a task before it is given up
+
 
 class CallModel(msgspec.Struct, frozen=True):
     """Call the model for a turn whose `model.requested` is stored."""
@@ -82,21 +84,27 @@ def start_next(state: ThreadState, *, owner: str, definition: str, limits: Limit
 
 
 def cancel_task(task: Task) -> Decision:
-    """Answer every open call, then end the task. Which calls may have taken effect is said, not guessed."""
+    """Answer every open call, then end the task."""
+    record = close_calls(task, "the task was canceled while the tool ran")
+    record.append(e.Recorded(e.TaskCanceled(task.cancel or "", task.usage), task.id, task.turn, task.attempt))
+    return Decision(tuple(record))
+
+
+def close_calls(task: Task, why: str) -> list[e.Recorded]:
+    """Answer every open call of a task that ends. Which calls may have taken effect is said, not guessed."""
     record: list[e.Recorded] = []
     for call in task.calls:
         if call.status == "done":
             continue
         event: e.Event
         if call.status == "started" and call.recovery == "at_most_once":
-            event = e.ToolUnknown(call.part.call, "the task was canceled while the tool ran")
+            event = e.ToolUnknown(call.part.call, why)
         else:
             event = e.ToolFailed(
-                call.part.call, "canceled", "The task was canceled before this call had a result.", task.elapsed_ms
+                call.part.call, "canceled", "The task ended before this call had a result.", task.elapsed_ms
             )
         record.append(e.Recorded(event, task.id, task.turn, max(call.attempt, 1)))
-    record.append(e.Recorded(e.TaskCanceled(task.cancel or "", task.usage), task.id, task.turn, task.attempt))
-    return Decision(tuple(record))
+    return record
 
 
 def fail_task(task: Task, reason: str, message: str) -> e.Recorded:
@@ -115,6 +123,9 @@ def recover(
     task = state.active
     if task is None:
         return ()
+    if task.stalls >= MAX_STALLS:
+        text = f"{task.stalls} processes in a row ended at this step (turn {task.turn}): see their logs, mend the cause, redrive it"
+        return (*close_calls(task, "the process that ran it ended"), fail_task(task, "dead_letter", text))
     record = [e.Recorded(e.TaskStarted(owner, definition, task.limits), task.id, attempt=task.attempt + 1)]
     if task.model is not None and task.model.retry_in is None and not task.model.failed_code:
         requested = e.ModelRequested(model, state.seq, state.digest, dict(settings or {}))

@@ -54,7 +54,8 @@ def _cancel(state: ThreadState, recorded: e.Recorded, event: e.TaskCancel) -> Th
 
 def _started(state: ThreadState, recorded: e.Recorded, event: e.TaskStarted) -> ThreadState:
     if state.active is not None and state.active.id == recorded.task:  # a takeover
-        return replace(state, active=replace(state.active, attempt=recorded.attempt, owner=event.owner))
+        taken = state.active
+        return replace(state, active=replace(taken, attempt=recorded.attempt, owner=event.owner, stalls=taken.stalls + 1))
     task = next((queued for queued in state.queue if queued.id == recorded.task), None)
     if task is None or state.active is not None:
         raise ChainBroken(f"task.started for task {recorded.task!r}, which is not the next in the queue: the log was altered")
@@ -87,6 +88,7 @@ def _model_completed(state: ThreadState, recorded: e.Recorded, event: e.ModelCom
         answer=event.message,
         stop_reason=event.stop_reason,
         elapsed_ms=event.elapsed_ms,
+        stalls=0,
     )
     task = replace(task, usage=task.usage + event.usage)
     state = replace(state, active=task)
@@ -104,7 +106,7 @@ def _model_failed(state: ThreadState, recorded: e.Recorded, event: e.ModelFailed
         failed_code=event.code,
         failed_message=event.message,
     )
-    return replace(state, active=replace(task, model=call, elapsed_ms=event.elapsed_ms))
+    return replace(state, active=replace(task, model=call, elapsed_ms=event.elapsed_ms, stalls=0))
 
 
 def _tool_started(state: ThreadState, recorded: e.Recorded, event: e.ToolStarted) -> ThreadState:
@@ -182,7 +184,8 @@ def _with_call(state: ThreadState, recorded: e.Recorded, call_id: str, **changes
     for index, call in enumerate(calls):
         if call.part.call == call_id and call.status != "done":
             calls[index] = replace(call, **changes)
-            return replace(state, active=replace(task, calls=tuple(calls)))
+            stalls = 0 if calls[index].status == "done" else task.stalls
+            return replace(state, active=replace(task, calls=tuple(calls), stalls=stalls))
     raise ChainBroken(f"{recorded.event.type} for call {call_id!r} of task {task.id!r}, which is not open: the log was altered")
 
 

@@ -52,6 +52,7 @@ class FunctionContext(ToolContext, Protocol):
 
         Raises:
             StepUnknown: the step may not run twice, was started before a crash, and its outcome was never recorded.
+            StepFailed: it raised in an earlier run; in the run in which it happens, its own error is raised.
         """
         ...
 

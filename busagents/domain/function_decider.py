@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from busagents.domain.decision import Decision, RunFunction, cancel_task, start_next
+from busagents.domain import events as e
+from busagents.domain.decision import Decision, RunFunction, cancel_task, recover, start_next
 from busagents.domain.limits import Limits
 from busagents.domain.state import ThreadState
 
@@ -24,3 +25,7 @@ class FunctionPolicy(msgspec.Struct, frozen=True):
         if task.cancel is not None:
             return cancel_task(task)
         return Decision(perform=(RunFunction(task.id, task.attempt),))
+
+    def recover(self, state: ThreadState) -> tuple[e.Recorded, ...]:
+        """What to record when this process takes over a thread that another had at work."""
+        return recover(state, owner=self.owner, definition=self.definition)

@@ -66,6 +66,7 @@ class Task(msgspec.Struct, frozen=True):
     usage: Usage = Usage()
     elapsed_ms: int = 0
     cancel: str | None = None
+    stalls: int = 0  # processes in a row that took it over and recorded nothing further
 
     @property
     def started(self) -> bool:

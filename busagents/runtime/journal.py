@@ -58,7 +58,7 @@ class Journal:
         async for stored in self._bus.log.read_thread(ref):
             if upto is not None and thread.state.seq >= upto:
                 break
-            await self._take(thread, stored)
+            await self.take(thread, stored)
         return thread
 
     async def refresh(self, thread: OpenThread) -> None:
@@ -71,7 +71,7 @@ class Journal:
             if stored.kind == "ev" and stored.position > thread.head:
                 raise Fenced(f"thread {thread.ref} has entries by another process: it owns the thread now")
             if stored.kind != "ev":
-                await self._take(thread, stored)
+                await self.take(thread, stored)
             thread.read_to = stored.position
 
     async def append(
@@ -105,7 +105,8 @@ class Journal:
         if self._always_replay:
             await self._compare(thread)
 
-    async def _take(self, thread: OpenThread, stored: StoredMessage) -> None:
+    async def take(self, thread: OpenThread, stored: StoredMessage) -> None:
+        """Fold one stored entry in. Raises as open()."""
         thread.read_to = max(thread.read_to, stored.position)
         if stored.kind != "ev":
             thread.offer(await self.incoming(stored))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
-from busagents.runtime.effects import Delta
+from busagents.runtime.performer import Delta
 
 _PERIOD = 0.03  # seconds
 
@@ -33,7 +33,13 @@ class LiveFeed:
     def add(self, ref: ThreadRef, delta: Delta) -> None:
         """Queue a delta; text of one attempt is joined."""
         waiting = self._waiting.setdefault(ref, [])
-        if waiting and delta.text and waiting[-1].text and waiting[-1].attempt == delta.attempt and waiting[-1].turn == delta.turn:
+        if (
+            waiting
+            and delta.text
+            and waiting[-1].text
+            and waiting[-1].attempt == delta.attempt
+            and waiting[-1].turn == delta.turn
+        ):
             waiting[-1] = replace(waiting[-1], text=waiting[-1].text + delta.text)
         else:
             waiting.append(delta)

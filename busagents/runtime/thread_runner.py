@@ -1,4 +1,4 @@
-"""Works on one thread until nothing is outstanding: decide, record, perform, record, … and only then ack."""
+"""Works on one thread until nothing is outstanding: decide, record, perform, record, … and only then is its message acked."""
 
 from __future__ import annotations
 
@@ -9,107 +9,161 @@ from typing import Protocol
 from busagents.domain import events as e
 from busagents.domain.agent_decider import limit_reached
 from busagents.domain.codec import derived_id
-from busagents.domain.decision import Command, Decision, cancel_task, command_key, fail_task, recover
+from busagents.domain.decision import Command, Decision, close_calls, command_key, fail_task
 from busagents.domain.state import ThreadState
+from busagents.domain.subjects import ThreadRef
 from busagents.domain.thread import Incoming, apply_events
 from busagents.ports.clock import Clock
-from busagents.ports.log import Delivery
-from busagents.runtime import failpoints
-from busagents.runtime.effects import Performer
 from busagents.runtime.journal import Journal, OpenThread
+from busagents.runtime.performer import Performer
+
+_STOP_GRACE = 0.5  # seconds a canceled effect may take to clean up
 
 
 class Policy(Protocol):
     """What deciding needs: see AgentPolicy and FunctionPolicy."""
 
-    @property
-    def owner(self) -> str: ...
-    @property
-    def definition(self) -> str: ...
     def decide(self, state: ThreadState) -> Decision: ...
+    def recover(self, state: ThreadState) -> tuple[e.Recorded, ...]: ...
 
 
 Key = tuple[str, str, int, int, str]
 
 
 class ThreadRunner:
-    """The one worker of a thread in this process."""
+    """The one worker of a thread in this process; to a performer, the thread's Work."""
 
-    def __init__(self, thread: OpenThread, journal: Journal, policy: Policy, performer: Performer, clock: Clock, model: str) -> None:
+    def __init__(self, thread: OpenThread, journal: Journal, policy: Policy, performer: Performer, clock: Clock) -> None:
         self.thread = thread
+        self.appended = False
         self._journal = journal
         self._policy = policy
         self._performer = performer
         self._clock = clock
-        self._model = model
         self._wake = asyncio.Event()
         self._reread = False
+        self._draining = False
         self._effects: dict[Key, asyncio.Task[list[e.Recorded]]] = {}
+        self._asked: list[tuple[Sequence[e.Recorded], asyncio.Future[None]]] = []
+        self._takers: dict[str, asyncio.Future[bool]] = {}
         self._began = clock.monotonic()
         self._began_for = ""
         self._base_ms = 0
+
+    @property
+    def ref(self) -> ThreadRef:
+        """See Work.ref."""
+        return self.thread.ref
+
+    @property
+    def state(self) -> ThreadState:
+        """See Work.state."""
+        return self.thread.state
+
+    def elapsed(self) -> int:
+        """See Work.elapsed."""
+        return self._base_ms + int((self._clock.monotonic() - self._began) * 1000)
+
+    async def record(self, records: Sequence[e.Recorded]) -> None:
+        """See Work.record."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asked.append((records, stored))
+        self._wake.set()
+        await stored
 
     def reread(self) -> None:
         """Something was stored for this thread: look at the log before deciding again."""
         self._reread = True
         self._wake.set()
 
-    async def run(self, *, takeover: bool) -> None:
-        """Work until the thread is idle.
+    async def take(self, incoming: Incoming) -> bool:
+        """Hand over a message that arrived meanwhile. True once the log says that it was consumed; False: the run ended before."""
+        if incoming.id in self.state.seen:
+            return True
+        self.thread.offer(incoming)
+        self._wake.set()
+        taken = self._takers.setdefault(incoming.id, asyncio.get_running_loop().create_future())
+        return await asyncio.shield(taken)
+
+    def drain(self) -> None:
+        """Start nothing more: record what runs, then return."""
+        self._draining = True
+        for key, effect in self._effects.items():
+            if key[0] in ("wait", "function"):  # the one is cheap to begin again, the other may never end
+                effect.cancel()
+        self._wake.set()
+
+    async def run(self, *, takeover: bool) -> bool:
+        """Work until the thread is idle (True) or drained with work left (False).
 
         Raises:
             Fenced: another process owns the thread; all effects of this one are stopped.
             LogError, BusError: the thread cannot go on here now; all effects are stopped.
         """
         try:
-            records: list[e.Recorded] = []
-            if takeover:
-                records += recover(self.thread.state, owner=self._policy.owner, definition=self._policy.definition, model=self._model)
+            records: list[e.Recorded] = list(self._policy.recover(self.state)) if takeover else []
             while True:
                 if self._reread:
                     self._reread = False
                     await self._journal.refresh(self.thread)
                 records += await self._stop_for_cancel()
                 commands = await self._settle(records)
+                if self._draining and not self._effects:
+                    return self.state.idle and not self.thread.incoming
                 self._start(commands)
-                if not self._effects and not self._reread and not self.thread.incoming:
-                    return
+                if not (self._effects or self._reread or self._asked or self.thread.incoming):
+                    return True
                 records = await self._next_results()
         finally:
-            for effect in self._effects.values():
-                effect.cancel()
+            self._close()
+
+    def _close(self) -> None:
+        for effect in self._effects.values():
+            effect.cancel()
+        for _, stored in self._asked:
+            stored.cancel()
+        for taken in self._takers.values():
+            if not taken.done():
+                taken.set_result(False)
 
     async def _settle(self, results: Sequence[e.Recorded]) -> tuple[Command, ...]:
         """Record results, messages, and every decision that follows from them, in one entry."""
-        consumed = [item for item in self.thread.incoming.values() if item.id not in self.thread.state.seen]
-        records = [*results, *(_refusal(item) for item in consumed if item.problem)]
-        state = apply_events(self.thread.state, consumed, records)
-        while (decision := self._policy.decide(state)).record:
+        consumed = [item for item in self.thread.incoming.values() if item.id not in self.state.seen]
+        asked, self._asked = self._asked, []
+        records = [*results, *(item for group, _ in asked for item in group)]
+        records += [_refusal(item) for item in consumed if item.problem]
+        state = apply_events(self.state, consumed, records)
+        decision = Decision()
+        while not self._draining and (decision := self._policy.decide(state)).record:
             state = apply_events(state, (), decision.record)
             records.extend(decision.record)
         if records or consumed:
             await self._journal.append(self.thread, consumed, records, state=state)
+            self.appended = True
+        for _, stored in asked:
+            if not stored.done():
+                stored.set_result(None)
+        for item in consumed:
+            taken = self._takers.pop(item.id, None)
+            if taken is not None and not taken.done():
+                taken.set_result(True)
         return decision.perform
 
     def _start(self, commands: Sequence[Command]) -> None:
-        task = self.thread.state.active
+        task = self.state.active
         if task is not None and task.id != self._began_for:
             self._began, self._began_for, self._base_ms = self._clock.monotonic(), task.id, task.elapsed_ms
         for command in commands:
             key = command_key(command)
             if key not in self._effects:
-                work = self._performer.perform(self.thread.ref, self.thread.state, command, self._elapsed)
-                self._effects[key] = asyncio.create_task(work)
-                self._effects[key].add_done_callback(lambda _: self._wake.set())
-
-    def _elapsed(self) -> int:
-        return self._base_ms + int((self._clock.monotonic() - self._began) * 1000)
+                effect = self._effects[key] = asyncio.create_task(self._performer.perform(self, command))
+                effect.add_done_callback(lambda _: self._wake.set())
 
     async def _next_results(self) -> list[e.Recorded]:
         """Wait for an effect's end, a message, or the task's time limit; return what ended, in the order it was started."""
-        task = self.thread.state.active
+        task = self.state.active
         seconds = task.limits.seconds if task is not None else None
-        left = None if seconds is None else max(0.0, seconds - self._elapsed() / 1000)
+        left = None if seconds is None else max(0.0, seconds - self.elapsed() / 1000)
         try:
             async with asyncio.timeout(left):
                 await self._wake.wait()
@@ -131,13 +185,13 @@ class ThreadRunner:
         for effect in self._effects.values():
             effect.cancel()
         if self._effects:
-            await asyncio.wait(self._effects.values(), timeout=0.5)
+            await asyncio.wait(self._effects.values(), timeout=_STOP_GRACE)
         records = self._harvest()
-        self._effects.clear()  # a thread that cannot be stopped may still run; its result is recorded nowhere
+        self._effects.clear()  # what does not stop may still run; its result is recorded nowhere
         return records
 
     async def _stop_for_cancel(self) -> list[e.Recorded]:
-        task = self.thread.state.active
+        task = self.state.active
         wanted = task is not None and any(
             recorded.task == task.id and isinstance(recorded.event, e.TaskCancel)
             for incoming in self.thread.incoming.values()
@@ -147,22 +201,13 @@ class ThreadRunner:
 
     async def _time_is_up(self) -> list[e.Recorded]:
         records = await self._stop_effects()
-        state = apply_events(self.thread.state, (), records)
-        task = state.active
+        task = apply_events(self.state, (), records).active
         if task is None:
             return records
-        reason, message = limit_reached(task) or ("limit_seconds", f"The task reached its limit of {task.limits.seconds:g} seconds.")
-        closing = cancel_task(task).record[:-1]
-        return [*records, *closing, fail_task(task, reason, message)]
+        text = f"The task reached its limit of {task.limits.seconds:g} seconds: raise Limits(seconds=…) or ask for less."
+        reason, message = limit_reached(task) or ("limit_seconds", text)
+        return [*records, *close_calls(task, "the task's time was up"), fail_task(task, reason, message)]
 
 
 def _refusal(incoming: Incoming) -> e.Recorded:
     return e.Recorded(e.TaskFailed("unreadable", incoming.problem), derived_id("task", incoming.id))
-
-
-async def finish(deliveries: Sequence[Delivery]) -> None:
-    """Ack last: every event that answers these deliveries is stored."""
-    if failpoints.armed():
-        failpoints.hit("before:ack")
-    for delivery in deliveries:
-        await delivery.ack()

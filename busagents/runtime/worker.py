@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
+from typing import Literal
 
-from busagents.domain import events as e
-from busagents.domain.codec import derived_id
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import BusError, Fenced, LogError
 from busagents.ports.clock import Clock
-from busagents.ports.log import Bus, Delivery, Inbox
-from busagents.runtime.effects import Performer
+from busagents.ports.log import Bus, Delivery
+from busagents.runtime import failpoints
+from busagents.runtime.dead_letter import MAX_FAILURES, MAX_UNSTARTED, record_dead_letter
 from busagents.runtime.journal import Journal, OpenThread
+from busagents.runtime.performer import Performer
 from busagents.runtime.status import StatusWriter
-from busagents.runtime.thread_runner import Policy, ThreadRunner, finish
+from busagents.runtime.thread_cache import ThreadCache
+from busagents.runtime.thread_runner import Policy, ThreadRunner
 
 _log = logging.getLogger("busagents.worker")
-MAX_FAILURES = 5  # deliveries after which a message that always fails is dead-lettered
-_CACHE = 512  # threads kept folded
+_DRAIN_GRACE = 10.0  # seconds in which a running model call or tool may end before it is stopped
+_OWNER_WINDOW = 2.0  # seconds a live owner has to answer
+_OWNER_WINDOW_REDELIVERED = 0.3  # the message was held by a process that is dead, or silent for the ack wait
+_OPENINGS = 3  # a thread that was fenced before it began is looked at anew
+
+Verdict = Literal["answered", "handed on", "later", "given up", "fenced"]
+
+
+class _Job:
+    """A thread at work here, and the delivery that is held for it until it is idle."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        self.runner: ThreadRunner | None = None
+        self.opened = asyncio.Event()  # the runner is there, or will not come
+        self.over = asyncio.Event()
 
 
 class Worker:
@@ -35,164 +50,179 @@ class Worker:
         policy: Policy,
         performer: Performer,
         *,
-        model: str = "",
         slots: int = 64,
         heartbeat: float = 3.0,
         status: StatusWriter | None = None,
     ) -> None:
         self._bus, self._clock, self._journal = bus, clock, journal
-        self._participant, self._policy, self._performer, self._model = participant, policy, performer, model
+        self._participant, self._policy, self._performer = participant, policy, performer
         self._slots, self._heartbeat = slots, heartbeat
         self._status = status or StatusWriter(None)
-        self._runners: dict[ThreadRef, ThreadRunner] = {}
-        self._held: dict[ThreadRef, list[Delivery]] = {}
-        self._cache: OrderedDict[ThreadRef, OpenThread] = OrderedDict()
-        self._inbox: Inbox | None = None
+        self._jobs: dict[ThreadRef, _Job] = {}
+        self._cache = ThreadCache()
+        self._stopping = False
 
     async def run(self, ready: Callable[[], None], stop: asyncio.Event) -> None:
-        """Work until `stop`, then finish what is held for up to 10 s and give the rest back."""
+        """Work until `stop`; then record what runs, start nothing more, and give back what is unfinished."""
         await self._bus.answer_owner(self._participant, self._owns)
         await self._bus.hear_stops(self._participant, self._stop_heard)
-        inbox = self._inbox = await self._bus.inbox(self._participant, credits=self._slots)
-        jobs: set[asyncio.Task[None]] = set()
+        inbox = await self._bus.inbox(self._participant, credits=self._slots)
+        handling: set[asyncio.Task[None]] = set()
+
+        def finished(task: asyncio.Task[None]) -> None:
+            handling.discard(task)
+            inbox.release()
 
         async def take() -> None:
             async for delivery in inbox.deliveries():
-                job = asyncio.create_task(self._handle(delivery))
-                jobs.add(job)
-                job.add_done_callback(jobs.discard)
+                task = asyncio.create_task(self._handle(delivery))
+                handling.add(task)
+                task.add_done_callback(finished)
 
         taking = asyncio.create_task(take())
         beating = asyncio.create_task(self._beat())
         ready()
         await stop.wait()
+        self._stopping = True
         await inbox.close()
         await taking
-        if jobs:
-            await asyncio.wait(jobs, timeout=10)
+        for job in self._jobs.values():
+            if job.runner is not None:
+                job.runner.drain()
+        if handling:
+            _, late = await asyncio.wait(handling, timeout=_DRAIN_GRACE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         beating.cancel()
-        for job in list(jobs):
-            job.cancel()
-        for delivery in [item for held in self._held.values() for item in held]:
-            await delivery.nak()
 
     def _owns(self, ref: ThreadRef) -> bool:
-        runner = self._runners.get(ref)
-        if runner is None:
+        job = self._jobs.get(ref)
+        if job is None or job.runner is None:
             return False
-        runner.reread()
+        job.runner.reread()
         return True
 
     def _stop_heard(self, ref: ThreadRef, body: bytes) -> None:
-        runner = self._runners.get(ref)
-        if runner is not None:
-            runner.reread()
+        self._owns(ref)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            for held in list(self._held.values()):
-                for delivery in held:
-                    await delivery.in_progress()
+            for job in list(self._jobs.values()):
+                await job.delivery.in_progress()
 
     async def _handle(self, delivery: Delivery) -> None:
         ref = delivery.message.ref
         try:
-            incoming = await self._journal.incoming(delivery.message)
-            if ref in self._held:  # this process is at it
-                self._held[ref].append(delivery)
-                runner = self._runners.get(ref)
-                if runner is not None:
-                    runner.thread.offer(incoming)
-                    runner.reread()
-                return
-            self._held[ref] = [delivery]
-            task = incoming.events[0].task if incoming.events else ""
-            self._status.hold(delivery.token, session=ref.session, thread=ref.thread, task=task)
-            try:
-                await self._work(ref, delivery)
-            finally:
-                self._held.pop(ref, None)
-                self._runners.pop(ref, None)
-                self._status.release(delivery.token)
-        finally:
-            if self._inbox is not None:
-                self._inbox.release()
+            while (job := self._jobs.get(ref)) is not None:  # this process is at it
+                await job.opened.wait()
+                if job.runner is not None:
+                    await self._join(job.runner, delivery)
+                    return
+                await job.over.wait()
+            await self._own(_Job(delivery))
+        except asyncio.CancelledError:
+            await delivery.nak()
+            raise
 
-    async def _work(self, ref: ThreadRef, delivery: Delivery) -> None:
-        """Answer a delivery: ack, nak with a delay, or, when another process owns the thread, neither."""
+    async def _join(self, runner: ThreadRunner, delivery: Delivery) -> None:
+        """A thread's second message: done with as soon as the log says so, since the first one is still held."""
+        if await runner.take(await self._journal.incoming(delivery.message)):
+            await delivery.ack()
+        else:
+            await delivery.nak()
+
+    async def _own(self, job: _Job) -> None:
+        ref, delivery = job.delivery.message.ref, job.delivery
+        self._jobs[ref] = job
+        self._status.hold(delivery.token, session=ref.session, thread=ref.thread, task=delivery.message.entry_id or "")
         try:
-            if await self._drive(ref, delivery):
-                await finish(self._held[ref])
-        except Fenced:
-            self._cache.pop(ref, None)
-        except (LogError, BusError) as error:
-            self._cache.pop(ref, None)
-            _log.error("thread %s: %s", ref, error)
-            await self._again_or_never(ref, delivery, str(error))
-        except Exception as error:  # the worker must outlive any one thread's failure (a poison message stops its thread only)
-            self._cache.pop(ref, None)
-            _log.exception("thread %s failed", ref)
-            await self._again_or_never(ref, delivery, f"{type(error).__name__}: {error}")
+            verdict = await self._work(job)
+        finally:
+            job.runner = None
+            del self._jobs[ref]  # before the ack: what arrives from here on begins a run of its own
+            job.opened.set()
+            job.over.set()
+        await self._tell(delivery, verdict)
+        self._status.release(delivery.token)
 
-    async def _drive(self, ref: ThreadRef, delivery: Delivery) -> bool:
-        """Work until the thread is idle. False: a live process elsewhere keeps it, and may not have read this yet."""
-        for fresh in (False, True):
-            thread = self._cache.pop(ref, None) if not fresh else None
-            cached = thread is not None
+    async def _tell(self, delivery: Delivery, verdict: Verdict) -> None:
+        """Ack last: every event that answers the delivery is stored."""
+        match verdict:
+            case "answered":
+                if failpoints.armed():
+                    failpoints.hit("before:ack")
+                await delivery.ack()
+            case "given up":
+                await delivery.term()
+            case "handed on":
+                await delivery.nak()
+            case "later":
+                await delivery.nak(min(30.0, 0.2 * 2 ** min(delivery.deliveries, 10)))
+            case "fenced":  # another process goes on
+                return
+
+    async def _work(self, job: _Job) -> Verdict:
+        delivery = job.delivery
+        ref = delivery.message.ref
+        try:
+            return await self._drive(job)
+        except Fenced as error:
+            _log.info("thread %s: %s", ref, error)
+            return "fenced"
+        except (BusError, LogError) as error:  # not the message's fault: it waits until the bus, or an operator, is back
+            _log.error("thread %s: %s", ref, error)
+            return "later"
+        except Exception as error:  # noqa: BLE001 - a poison message stops its own thread only, whatever it raises
+            _log.exception("thread %s failed (delivery %d of %d)", ref, delivery.deliveries, MAX_FAILURES)
+            if delivery.deliveries < MAX_FAILURES:
+                return "later"
+            return await self._give_up(delivery, f"{type(error).__name__}: {error}")
+
+    async def _drive(self, job: _Job) -> Verdict:
+        """Work on the thread until it is idle, unless a live process elsewhere has it."""
+        delivery = job.delivery
+        ref = delivery.message.ref
+        thread = self._cache.take(ref)
+        if thread is not None:
+            thread.offer(await self._journal.incoming(delivery.message))
+        for left in reversed(range(_OPENINGS)):
             if thread is None:
                 thread = await self._journal.open(ref)
-            else:
-                thread.offer(await self._journal.incoming(delivery.message))
-            thread.read_to = max(thread.read_to, delivery.message.position if not cached else 0)
-            active = thread.state.active
-            if active is not None and not cached:
-                window = 0.3 if delivery.deliveries > 1 else 2.0
-                if await self._bus.ask_owner(ref, timeout=window):
-                    return True  # it holds a delivery of its own and reads ours before it decides again
-            runner = ThreadRunner(thread, self._journal, self._policy, self._performer, self._clock, self._model)
-            self._runners[ref] = runner
+                if thread.state.active is None and delivery.deliveries > MAX_UNSTARTED:
+                    return await self._give_up(delivery, "each process that received it ended before it could begin")
+            takeover = thread.state.active is not None
+            if takeover and await self._owner_answers(delivery):
+                return "answered"  # it holds a delivery of its own and reads ours before it decides again
             try:
-                await runner.run(takeover=active is not None)
+                return await self._run(job, thread, takeover=takeover)
             except Fenced:
-                self._runners.pop(ref, None)
-                if cached:  # what was cached is old; nothing was started on it
-                    continue
-                raise
-            self._remember(thread)
-            return True
-        return False
+                if not left or (job.runner is not None and job.runner.appended):
+                    raise
+                thread = None  # what we knew was old, and nothing was started on it: look again
+        raise AssertionError("unreachable: the last opening returns or raises")
 
-    def _remember(self, thread: OpenThread) -> None:
-        self._cache[thread.ref] = thread
-        while len(self._cache) > _CACHE:
-            self._cache.popitem(last=False)
+    async def _owner_answers(self, delivery: Delivery) -> bool:
+        window = _OWNER_WINDOW if delivery.deliveries == 1 else _OWNER_WINDOW_REDELIVERED
+        return await self._bus.ask_owner(delivery.message.ref, timeout=window)
 
-    async def _again_or_never(self, ref: ThreadRef, delivery: Delivery, why: str) -> None:
-        if delivery.deliveries < MAX_FAILURES:
-            await delivery.nak(min(30.0, 0.2 * 2**delivery.deliveries))
-            return
+    async def _run(self, job: _Job, thread: OpenThread, *, takeover: bool) -> Verdict:
+        runner = job.runner = ThreadRunner(thread, self._journal, self._policy, self._performer, self._clock)
+        if takeover:
+            runner.reread()  # what was stored while the old owner was asked
+        if self._stopping:
+            runner.drain()
+        job.opened.set()
+        if not await runner.run(takeover=takeover):
+            return "handed on"
+        self._cache.keep(thread)
+        return "answered"
+
+    async def _give_up(self, delivery: Delivery, why: str) -> Verdict:
         try:
-            await self._dead_letter(ref, delivery, why)
+            await record_dead_letter(self._journal, delivery, why)
         except (LogError, BusError, Fenced) as error:
-            _log.error("thread %s: its failure cannot be recorded: %s", ref, error)
-            return
-        await delivery.term()
-
-    async def _dead_letter(self, ref: ThreadRef, delivery: Delivery, why: str) -> None:
-        """Record that the message's task failed, so that nobody waits for it and the thread's next task works."""
-        from busagents.domain.thread import apply_events
-
-        thread = await self._journal.open(ref)
-        incoming = await self._journal.incoming(delivery.message)
-        consumed = [incoming] if incoming.id in thread.incoming else []
-        tasks = [recorded.task for recorded in incoming.events] or [derived_id("task", incoming.id)]
-        if thread.state.active is not None and thread.state.active.id not in tasks:
-            tasks.append(thread.state.active.id)
-        text = f"given up after {delivery.deliveries} deliveries: {why}"
-        records = [e.Recorded(e.TaskFailed("dead_letter", text), task) for task in tasks]
-        records = [record for record in records if thread.state.finished.get(record.task) is None]
-        if records or consumed:
-            await self._journal.append(
-                thread, consumed, records, state=apply_events(thread.state, consumed, records)
-            )
+            _log.error("thread %s: its failure cannot be recorded: %s", delivery.message.ref, error)
+            return "later"
+        return "given up"

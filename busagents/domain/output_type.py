@@ -1,0 +1,48 @@
+"""Structured output: the JSON Schema of a Python type, and a recorded JSON value as that type again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from busagents.errors import DefinitionError, InvalidInput
+
+
+def output_schema(output_type: Any) -> dict[str, Any]:
+    """The schema of a msgspec Struct, dataclass, TypedDict, pydantic model, plain type, or JSON Schema (a dict).
+
+    Raises:
+        DefinitionError: the type has no JSON Schema.
+    """
+    if isinstance(output_type, dict):
+        return output_type
+    if hasattr(output_type, "model_json_schema"):  # pydantic, without importing it
+        schema: dict[str, Any] = output_type.model_json_schema()
+        return schema
+    try:
+        schema = msgspec.json.schema(output_type)
+    except TypeError as error:
+        raise DefinitionError(
+            f"output_type={output_type!r} has no JSON Schema ({error}): use a Struct, dataclass or schema"
+        ) from None
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    if name and set(schema["$defs"]) == {name} and "#/$defs/" not in str(schema["$defs"][name]):
+        return dict(schema["$defs"][name])  # inlined: some providers want an object at the root
+    return schema
+
+
+def convert_output(value: Any, output_type: Any) -> Any:
+    """The value as `output_type`; as it is when that was a JSON Schema.
+
+    Raises:
+        InvalidInput: it fits the schema but not the type's own further checks.
+    """
+    if output_type is None or isinstance(output_type, dict):
+        return value
+    try:
+        if hasattr(output_type, "model_validate"):
+            return output_type.model_validate(value)
+        return msgspec.convert(value, output_type)
+    except ValueError as error:  # msgspec.ValidationError and pydantic's are both
+        raise InvalidInput(f"the answer does not convert to {getattr(output_type, '__name__', output_type)!r}: {error}") from None

@@ -1,0 +1,34 @@
+"""Carries out an agent's commands: model calls, waits, tools."""
+
+from __future__ import annotations
+
+from busagents.domain.agent import Agent
+from busagents.domain.decision import CallModel, Command, RunFunction, RunTool, WaitRetry
+from busagents.domain.events import Recorded
+from busagents.errors import DefinitionError
+from busagents.ports.model import Model
+from busagents.runtime.model_caller import ModelCaller
+from busagents.runtime.performer import Show, Work
+from busagents.runtime.session_values import SessionValues
+from busagents.runtime.tool_runner import ToolRunner
+
+
+class AgentPerformer:
+    """See Performer."""
+
+    def __init__(self, agent: Agent, model: Model, session_values: SessionValues, show: Show) -> None:
+        self._name = agent.name
+        self._models = ModelCaller(agent, model, show)
+        self._tools = ToolRunner(agent, session_values, show)
+
+    async def perform(self, work: Work, command: Command) -> list[Recorded]:
+        """See Performer.perform."""
+        match command:
+            case CallModel():
+                return [await self._models.call(work, command)]
+            case WaitRetry():
+                return [await self._models.wait(work, command)]
+            case RunTool():
+                return await self._tools.run(work, command)
+            case RunFunction():
+                raise DefinitionError(f"agent {self._name!r} was given a function's task: its log belongs to a function")

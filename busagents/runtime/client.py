@@ -1,0 +1,164 @@
+"""The bus as a program uses it: send tasks, watch them, look into sessions."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from busagents.domain.codec import derived_id
+from busagents.domain.events import TaskSubmitted
+from busagents.domain.limits import Limits
+from busagents.domain.messages import Message, TextPart
+from busagents.domain.output_type import output_schema
+from busagents.domain.subjects import MAIN_THREAD, ThreadRef
+from busagents.errors import InvalidInput, NotFound
+from busagents.ports.log import Announced, Bus
+from busagents.runtime.journal import Journal
+from busagents.runtime.live_session import LiveSessions
+from busagents.runtime.outgoing import send_event
+from busagents.runtime.replay import Replay, replay_session
+from busagents.runtime.task import Task
+from busagents.runtime.task_event import task_of_entry
+from busagents.runtime.task_index import SessionInfo, TaskIndex, TaskInfo
+
+MAX_PROMPT = 8 * 1024 * 1024  # bytes of text
+
+
+class Client:
+    """A connection to the bus. Made by `busagents.connect()`."""
+
+    def __init__(self, bus: Bus, journal: Journal) -> None:
+        self.bus = bus
+        self._journal = journal
+        self._live = LiveSessions(bus)
+        self._known: set[str] = set()
+
+    async def send(
+        self,
+        participant: str,
+        prompt: str | Message,
+        *,
+        session: str | None = None,
+        thread: str = MAIN_THREAD,
+        idempotency_key: str | None = None,
+        output_type: Any = None,
+        limits: Limits | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Task:
+        """Give a participant a task; returns when it is stored.
+
+        Args:
+            session: the conversation it belongs to; a new one if None.
+            idempotency_key: a send with the same key, participant and session is the same task, however often it is repeated.
+            output_type: a msgspec Struct, dataclass, pydantic model or JSON Schema that the answer must fit.
+            limits: tighter bounds than the participant's own.
+
+        Raises:
+            NotFound: the bus knows no participant of that name.
+            InvalidName, InvalidInput: a name that no subject can hold, an empty or over-long prompt. Nothing was sent.
+            LogFull, AppendUnresolved: see EventLog.send.
+        """
+        message = _checked(prompt)
+        if session is None:
+            session = derived_id("session", participant, idempotency_key) if idempotency_key else str(uuid.uuid4())
+        ref = ThreadRef(participant, session, thread).checked()
+        await self._require(participant)
+        entry = derived_id("send", str(ref), idempotency_key) if idempotency_key else str(uuid.uuid4())
+        task = Task(self.bus, self._live, ref, task_of_entry(entry), after=0, output_type=output_type)
+        if not idempotency_key:  # a repeated send may have ended long ago: then the log is read first
+            task.listen(await self._live.get(session))
+        event = TaskSubmitted(
+            message=message,
+            limits=limits,
+            output_schema=output_schema(output_type) if output_type is not None else None,
+            metadata=dict(metadata or {}),
+        )
+        position = await send_event(self.bus, ref, event, task=task.id, entry_id=entry)
+        if not idempotency_key:
+            task.sent(position)
+        return task
+
+    async def task(self, task_id: str, *, output_type: Any = None) -> Task:
+        """A handle on a task that was sent before, by anyone.
+
+        Raises:
+            NotFound: no task of that id is in the log.
+        """
+        info = (await self._index()).find(task_id)
+        return Task(self.bus, self._live, info.ref, info.task, after=info.position, output_type=output_type)
+
+    async def tasks(self, *, participant: str | None = None, session: str | None = None) -> list[TaskInfo]:
+        """The tasks in the log, the oldest first."""
+        index = await self._index(participant=participant, session=session)
+        return [info for info in index.tasks() if participant in (None, info.ref.participant)]
+
+    async def redrive(self, task_id: str) -> Task:
+        """Send the request of a task that failed or was canceled again, as a new task of the same session.
+
+        Raises:
+            NotFound: no such task.
+            InvalidInput: it has not ended, or it completed.
+        """
+        info = (await self._index()).find(task_id)
+        if info.state not in ("failed", "canceled"):
+            raise InvalidInput(f"task {info.task} is {info.state}: only a failed or canceled task can be redriven")
+        entry = derived_id("redrive", info.task)
+        task = Task(self.bus, self._live, info.ref, task_of_entry(entry), after=info.position)
+        await send_event(self.bus, info.ref, info.submitted, task=task.id, entry_id=entry)
+        return task
+
+    async def sessions(self) -> list[SessionInfo]:
+        """The sessions in the log, the one that was last active first."""
+        return (await self._index()).sessions()
+
+    async def replay(self, session: str, upto: int | None = None) -> Replay:
+        """Rebuild a session from its log, as it was at position `upto` of the log (default: as it is now). Calls nothing.
+
+        Raises:
+            NotFound: no entry of that session.
+            ChainBroken, UnreadableEntry, BlobMissing: its log cannot be trusted or understood.
+        """
+        return await replay_session(self.bus, self._journal, session, upto)
+
+    async def agents(self) -> list[Announced]:
+        """The participants that are live on the bus now."""
+        return await self.bus.participants()
+
+    async def close(self) -> None:
+        """Stop watching and disconnect. Tasks go on."""
+        await self._live.close()
+        await self.bus.close()
+
+    async def _index(self, *, participant: str | None = None, session: str | None = None) -> TaskIndex:
+        index = TaskIndex()
+        entries = self.bus.log.read_session(session) if session else self.bus.log.read_participant(participant or "*")
+        async for stored in entries:
+            await index.add(self.bus, stored)
+        return index
+
+    async def _require(self, participant: str) -> None:
+        if participant in self._known:
+            return
+        if not await self.bus.known(participant):
+            live = sorted({item.name for item in await self.bus.participants()})
+            close = difflib.get_close_matches(participant, live, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise NotFound(f"no participant {participant!r} on this bus: {hint}live now: {', '.join(live) or 'none'}")
+        self._known.add(participant)
+
+
+def _checked(prompt: str | Message) -> Message:
+    message = Message("user", (TextPart(prompt),)) if isinstance(prompt, str) else prompt
+    if not message.parts or (isinstance(prompt, str) and not prompt.strip()):
+        raise InvalidInput("the prompt is empty: say what the participant shall do")
+    try:
+        size = len(message.text.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"the prompt is not valid Unicode text ({error.reason} at {error.start}): send UTF-8") from None
+    if size > MAX_PROMPT:
+        raise InvalidInput(
+            f"the prompt has {size} bytes, the most is {MAX_PROMPT}: put the material into a file the agent can read"
+        )
+    return message

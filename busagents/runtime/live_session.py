@@ -1,0 +1,85 @@
+"""One live subscription per session, shared by everything in this process that watches threads of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, defaultdict
+
+from busagents.domain.subjects import ThreadRef
+from busagents.ports.log import Bus, LiveMessage, LiveSubscription
+
+_IDLE_KEPT = 64  # subscriptions kept open for the next task of their session
+_QUEUE = 2048  # messages a slow watcher may lag; beyond that the oldest go, and it reads the log instead
+
+LiveQueue = asyncio.Queue[LiveMessage]
+
+
+class LiveSession:
+    """Hands a session's live messages to the queues of those who watch a thread."""
+
+    def __init__(self, subscription: LiveSubscription) -> None:
+        self._subscription = subscription
+        self._queues: defaultdict[ThreadRef, list[LiveQueue]] = defaultdict(list)
+        self._pump = asyncio.create_task(self._run())
+
+    @property
+    def idle(self) -> bool:
+        """Nobody watches."""
+        return not self._queues
+
+    def open(self, ref: ThreadRef) -> LiveQueue:
+        """Start to collect a thread's messages."""
+        queue: LiveQueue = asyncio.Queue(_QUEUE)
+        self._queues[ref].append(queue)
+        return queue
+
+    def leave(self, ref: ThreadRef, queue: LiveQueue) -> None:
+        """Stop collecting."""
+        self._queues[ref].remove(queue)
+        if not self._queues[ref]:
+            del self._queues[ref]
+
+    async def close(self) -> None:
+        """Unsubscribe."""
+        self._pump.cancel()
+        await self._subscription.close()
+
+    async def _run(self) -> None:
+        async for message in self._subscription:
+            for queue in self._queues.get(message.ref, ()):
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(message)
+
+
+class LiveSessions:
+    """The sessions that are watched, and some that were lately."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._open: OrderedDict[str, LiveSession] = OrderedDict()
+        self._opening = asyncio.Lock()
+
+    async def get(self, session: str) -> LiveSession:
+        """The session's subscription, made if there is none."""
+        known = self._open.get(session)
+        if known is not None:
+            self._open.move_to_end(session)
+            return known
+        async with self._opening:
+            if session not in self._open:
+                self._open[session] = LiveSession(await self._bus.watch_session(session))
+                await self._close_idle()
+        return self._open[session]
+
+    async def close(self) -> None:
+        """Close all."""
+        for session in self._open.values():
+            await session.close()
+        self._open.clear()
+
+    async def _close_idle(self) -> None:
+        newest = next(reversed(self._open))
+        surplus = len(self._open) - _IDLE_KEPT
+        for name in [name for name, live in self._open.items() if live.idle and name != newest][: max(0, surplus)]:
+            await self._open.pop(name).close()

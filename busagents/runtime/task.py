@@ -1,0 +1,151 @@
+"""A task, seen by who sent it or asks for it: its events, its text as it comes, its result; and a way to cancel it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from busagents import errors
+from busagents.domain.codec import derived_id
+from busagents.domain.events import TaskCancel, TaskCanceled, TaskCompleted, TaskFailed
+from busagents.domain.messages import Artifact, Message, Usage
+from busagents.domain.output_type import convert_output
+from busagents.domain.subjects import ThreadRef
+from busagents.ports.log import Bus
+from busagents.runtime.follow import follow
+from busagents.runtime.live_feed import LiveMessageBody
+from busagents.runtime.live_session import LiveQueue, LiveSession, LiveSessions
+from busagents.runtime.outgoing import send_event
+from busagents.runtime.performer import Delta
+from busagents.runtime.task_event import TaskEvent, read_events
+from busagents.runtime.text_stream import TextStream
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A task's answer. `output` is the structured answer, converted to the type that was asked for (None without one)."""
+
+    task: str
+    session: str
+    text: str
+    message: Message
+    usage: Usage
+    output: Any = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class Task:
+    """A handle on a task. Any number of readers may use it at once; the task goes on whether anybody reads or not."""
+
+    def __init__(
+        self, bus: Bus, sessions: LiveSessions, ref: ThreadRef, task: str, *, after: int, output_type: Any = None
+    ) -> None:
+        self.id = task
+        self.ref = ref
+        self._bus = bus
+        self._sessions = sessions
+        self._after = after
+        self._output_type = output_type
+        self._early: tuple[LiveSession, LiveQueue] | None = None
+        self._end: TaskEvent | None = None
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        return self.ref.session
+
+    def listen(self, live: LiveSession) -> None:
+        """Collect the live feed from now on, for the first reader; called before the task is sent."""
+        self._early = (live, live.open(self.ref))
+
+    def sent(self, position: int) -> None:
+        """The task was stored at this position of the log."""
+        self._after = position
+
+    async def stream(self) -> AsyncIterator[TaskEvent | Delta]:
+        """Recorded events of the task, each once and in order, and between them live deltas; ends with the task."""
+        early, self._early = self._early, None
+        if early is None:
+            live = await self._sessions.get(self.session)
+            queue = live.open(self.ref)
+        else:
+            live, queue = early
+        try:
+            async for item in follow(self._bus, self.ref, queue, after=self._after, fresh=early is not None):
+                if isinstance(item, LiveMessageBody):
+                    for delta in item.deltas:
+                        if delta.task == self.id:
+                            yield delta
+                    continue
+                for event in await read_events(self._bus, item):
+                    if event.task != self.id:
+                        continue
+                    if isinstance(event.event, TaskCompleted | TaskFailed | TaskCanceled):
+                        self._end = event
+                    yield event
+                    if self._end is not None:
+                        return
+        finally:
+            live.leave(self.ref, queue)
+
+    async def events(self) -> AsyncIterator[TaskEvent]:
+        """Recorded events of the task, each once and in order."""
+        async for item in self.stream():
+            if isinstance(item, TaskEvent):
+                yield item
+
+    async def text(self) -> AsyncIterator[str]:
+        """The text the model writes, as it comes. When a process or call ends in the middle, the next attempt begins anew: what
+        it repeats is not yielded again, and where it differs the whole turn's text follows after a blank line.
+
+        Raises:
+            TaskError: see result().
+        """
+        pieces = TextStream()
+        async for item in self.stream():
+            piece = pieces.delta(item) if isinstance(item, Delta) else pieces.event(item)
+            if piece:
+                yield piece
+        self._outcome()
+
+    async def result(self, *, timeout: float | None = None) -> Result:
+        """Wait for the end, at most `timeout` seconds.
+
+        Raises:
+            TaskFailed, TaskCanceled: how it ended instead.
+            TaskTimeout: it still goes on.
+            InvalidInput: the answer fits the schema asked for but not the type's own further checks.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                if self._end is None:
+                    async for _ in self.events():
+                        pass
+        except TimeoutError:
+            raise errors.TaskTimeout(
+                f"task {self.id} has not ended after {timeout:g} s; it goes on: `busagents tasks wait {self.id}`",
+                task=self.id,
+                session=self.session,
+            ) from None
+        return self._outcome()
+
+    async def cancel(self, reason: str = "") -> None:
+        """Ask the task to end; returns when that is recorded. It ends within a second if it is at work."""
+        entry = derived_id("cancel", self.id)
+        await send_event(self._bus, self.ref, TaskCancel(reason), task=self.id, entry_id=entry)
+
+    def _outcome(self) -> Result:
+        end = self._end
+        assert end is not None, "the stream ends with the task"
+        match end.event:
+            case TaskCompleted(message, usage, output, artifacts):
+                converted = convert_output(output, self._output_type)
+                return Result(self.id, self.session, message.text, message, usage, converted, artifacts)
+            case TaskFailed(reason, text):
+                raise errors.TaskFailed(f"task failed ({reason}): {text}", task=self.id, session=self.session, reason=reason)
+            case TaskCanceled(reason):
+                said = f": {reason}" if reason else ""
+                raise errors.TaskCanceled(f"task {self.id} was canceled{said}", task=self.id, session=self.session)
+        raise AssertionError(f"{end.type} ends no task")
