@@ -46,6 +46,11 @@ class World:
     incoming: list[Incoming] = field(default_factory=list)
     effects: list[tuple[Command, int]] = field(default_factory=list)
     at: int = 0  # how many points where a crash may happen have been passed
+    later: dict[int, Incoming] = field(default_factory=dict)  # messages that arrive at such a point
+
+    def arrive(self) -> None:
+        """What others stored by now is there to be consumed."""
+        self.incoming += [self.later.pop(point) for point in sorted(self.later) if point <= self.at]
 
 
 def policy(*, tool_concurrency: int = 8, limits: Limits | None = None, owner: str = "w1") -> AgentPolicy:
@@ -108,6 +113,8 @@ class Process:
         while True:
             for command in self._settle(records):
                 running.setdefault(command_key(command), command)
+            active = self.state.active.id if self.state.active is not None else ""
+            running = {key: command for key, command in running.items() if command.task == active}  # a cancel stops effects
             if not running:
                 return
             self._point("after the append, before the effect")
@@ -164,6 +171,7 @@ class Process:
 
     def _point(self, what: str) -> None:
         self._world.at += 1
+        self._world.arrive()
         if self._world.at in self._crash_at:
             raise Crash(what)
 
@@ -173,14 +181,16 @@ def run_session(
     *,
     crash_at: frozenset[int] = frozenset(),
     tool_concurrency: int = 8,
-    extra: Sequence[Incoming] = (),
+    later: dict[int, Incoming] | None = None,
     order: Callable[[int], int] = lambda _: 0,
 ) -> World:
     """All tasks of the script, submitted at once, worked on until the thread is idle; a new process after each crash.
 
-    `order(n)` picks which of n running effects ends next.
+    `order(n)` picks which of n running effects ends next; `later` are further messages, each with the point (see World.at)
+    when it arrives.
     """
-    world = World(incoming=[*(submitted(task) for task in script), *extra])
+    world = World(incoming=[submitted(task) for task in script], later=dict(later or {}))
+    world.arrive()
     for number in range(len(crash_at) + 1):
         process = Process(world, policy(tool_concurrency=tool_concurrency, owner=f"w{number}"), script, crash_at, order)
         try:
