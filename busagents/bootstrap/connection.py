@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ class Connection(msgspec.Struct, frozen=True):
     password: str | None = None
 
     def __repr__(self) -> str:  # a traceback or a log line must not show the password
-        return f"Connection(url={self.url!r}, user={self.user!r}, password=***)"
+        return f"Connection(url={without_userinfo(self.url)!r}, user={self.user!r}, password=***)"
 
 
 def find_run(data_dir: Path | None, settings: Settings) -> RunInfo | None:
@@ -54,3 +55,8 @@ def find_connection(nats: str | None = None, data_dir: Path | None = None) -> Co
         return Connection(settings.nats_url, settings.nats_user, settings.nats_password)
     where = f"on {data_dir}" if data_dir is not None else f"here (no live {settings.data_dir}/run.json in this folder or above)"
     raise BusUnreachable(f"`busagents up` does not run {where}: start it, or name a server with --nats URL or BUSAGENTS_NATS_URL")
+
+
+def without_userinfo(url: str) -> str:
+    """The URL with its user and password, if any, as ***: fit for people's eyes and logs."""
+    return re.sub(r"//[^@/]*@", "//***@", url)

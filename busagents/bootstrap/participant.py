@@ -66,9 +66,10 @@ async def run_participant(
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
         worker, model = _make_worker(definition, bus, clock, settings, status)
-        stop = stop or asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if stop is None:
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await bus.register(
             definition.name,
             description=definition.description,

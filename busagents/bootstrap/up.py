@@ -124,7 +124,7 @@ class _Run:
             stack.callback(shutil.rmtree, server.data_dir, ignore_errors=True)
         stack.push_async_callback(server.stop)
         await server.start()
-        self._keeper = BusKeeper(server, emit=self._say)
+        self._keeper = BusKeeper(server, emit=lambda line: self._say(_SELF, line))
         self._keeping = asyncio.ensure_future(self._keeper.run())
         stack.push_async_callback(_ended, self._keeping)
         return server.url, server.credentials

@@ -54,12 +54,7 @@ def _shown(name: str, value: Any) -> str | None:
     if any(word in name for word in _SECRET):
         return "set (not shown)"
     if "url" in name:
+        from busagents.bootstrap.connection import without_userinfo
+
         return without_userinfo(str(value))
     return str(value)
-
-
-def without_userinfo(url: str) -> str:
-    """The URL with its user and password, if any, as ***."""
-    import re
-
-    return re.sub(r"//[^@/]*@", "//***@", url)

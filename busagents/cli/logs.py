@@ -13,7 +13,9 @@ import typer
 from busagents.cli.options import DataDir, Json
 from busagents.cli.output import emit_json, emit_text
 
+_NAME = "One process, as in `busagents ps`, or `nats-server` or `up`; without it, every participant."
 _POLL = 0.2
+_BY_NAME_ONLY = ("nats-server", "up")  # the server talks much; what a detached `up` printed repeats the others
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    name: Annotated[str | None, typer.Argument(help="One process, as in `busagents ps`; without it, all.")] = None,
+    name: Annotated[str | None, typer.Argument(help=_NAME)] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is printed from now on.")] = False,
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each process to show first.")
@@ -49,9 +51,9 @@ def _files(folder: Path, name: str | None) -> list[Path]:
     from busagents.errors import NotFound
 
     known = sorted(folder.glob("*.log"))
-    found = [path for path in known if name is None or path.stem == name]
-    if not found:
-        if name is None or not known:
+    found = [path for path in known if (path.stem == name if name else path.stem not in _BY_NAME_ONLY)]
+    if not found and (name is not None or not known):
+        if not known:
             raise NotFound(f"there are no logs in {folder}: run `busagents up`, or name its folder with --data-dir")
         raise NotFound(f"no process named {name!r} has a log in {folder}: there are {', '.join(path.stem for path in known)}")
     return found

@@ -39,7 +39,7 @@ class TextScreen:
             ("bus", ready.nats_url + (" (4222 was taken)" if ready.default_port_taken else "")),
             ("data", f"{ready.data_dir} (the log is on that server)" if ready.durability == "external" else store),
             ("ready", _who(ready)),
-            ("model", self._model_notice),
+            ("model", self._model_notice.removeprefix("model ")),
             ("next", _what_next(ready)),
         ]
         for head, text in rows:

@@ -17,7 +17,7 @@ LABEL = "nats-server"
 class BusKeeper:
     """Watches a started server. `run()` returns only by CrashLoop; cancel it before the server is stopped."""
 
-    def __init__(self, server: NatsServer, *, emit: Callable[[str, str], None]) -> None:
+    def __init__(self, server: NatsServer, *, emit: Callable[[str], None]) -> None:
         self._server = server
         self._emit = emit
         self._policy = RestartPolicy()
@@ -48,11 +48,11 @@ class BusKeeper:
             delay = self._policy.crashed(time.monotonic())
             if delay is None:
                 raise CrashLoop(f"nats-server ended five times within a minute: see {self._server.log_path}")
-            self._emit(LABEL, f"ended with status {status}: starts again " + (f"in {delay:g} s" if delay else "now"))
+            self._emit(f"{LABEL} ended with status {status}: starts again " + (f"in {delay:g} s" if delay else "now"))
             await asyncio.sleep(delay)
             self.restarts += 1
             self._policy.started(time.monotonic())
             try:
                 await self._server.start()
             except BusAgentsError as error:
-                self._emit(LABEL, str(error))
+                self._emit(str(error))
