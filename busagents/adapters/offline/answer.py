@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from busagents.adapters.offline.memory import recalled, stated_facts
+from busagents.adapters.offline.memory import is_introduction, recalled, stated_facts
 from busagents.adapters.offline.reading import Reading
 from busagents.adapters.offline.results import Finding, key_sentences, plain_text, told
 from busagents.adapters.offline.words import content_words, hits, most_relevant, sentences, shorten, words
@@ -19,7 +19,7 @@ LONG_PROMPT = 600  # characters: such a prompt is a text to work on
 
 def answer_text(request: ModelRequest, reading: Reading, findings: Sequence[Finding]) -> str:
     """The answer without the notice. Empty only if there is nothing at all to say."""
-    facts = stated_facts(reading.prose)
+    facts = stated_facts(reading.prose) if is_introduction(reading.prose) else []
     noted = f"Noted: {'; '.join(facts)}." if facts else ""
     if findings:
         return "\n\n".join([*([noted] if noted else []), *_sections(reading, findings)])

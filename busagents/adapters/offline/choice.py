@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from busagents.adapters.offline.memory import is_introduction
 from busagents.adapters.offline.reading import Reading
-from busagents.adapters.offline.values import CODE, EXPRESSIONS, LONG, NOTHING, PATHS, QUERIES, Values
+from busagents.adapters.offline.values import CODE, EXPRESSIONS, LONG, NOTHING, PATHS, QUERIES, Values, from_to
 from busagents.adapters.offline.verbs import acts_of, asks_for, same_act
 from busagents.adapters.offline.words import content_words, hits, shorten, words
 from busagents.ports.model import ToolSpec
@@ -18,7 +19,38 @@ MAX_CALLS = 4  # of one turn
 
 # Said of most tools, so they tell nothing about which one is meant.
 _COMMON = frozenset(
-    ["tool", "use", "used", "return", "returns", "result", "results", "given", "example", "text", "name", "value", "number", "list", "file", "files", "whole", "string", "default", "optional", "maximum", "minimum", "most", "work", "one", "line", "word", "words", "find", "what"]
+    [
+        "tool",
+        "use",
+        "used",
+        "return",
+        "returns",
+        "result",
+        "results",
+        "given",
+        "example",
+        "text",
+        "name",
+        "value",
+        "number",
+        "list",
+        "file",
+        "files",
+        "whole",
+        "string",
+        "default",
+        "optional",
+        "maximum",
+        "minimum",
+        "most",
+        "work",
+        "one",
+        "line",
+        "word",
+        "words",
+        "find",
+        "what",
+    ]
 )
 
 
@@ -42,8 +74,7 @@ def gathering_calls(reading: Reading, tools: Sequence[ToolSpec]) -> list[Planned
             calls += rule(reading, tool)
         elif not _acts(tool) and _fits(reading, tool, tools):
             calls += _filled(reading, tool)
-    if any(_rule_for(tool) is _computing for tool in tools) and "python" not in reading.words and not reading.code:
-        calls = [call for call in calls if _rule_of(call.name, tools) is not _coding]  # one of them is enough for a sum
+    calls = _one_way_to_compute(reading, tools, calls)
     return _searches(reading, tools, calls)[:MAX_CALLS]
 
 
@@ -112,6 +143,15 @@ def _writing(reading: Reading, tool: ToolSpec, body: str = "") -> list[PlannedCa
     return [PlannedCall(tool.name, _filled_with(reading, tool, {_field(tool, PATHS): path, _field(tool, LONG): text}))]
 
 
+def _one_way_to_compute(reading: Reading, tools: Sequence[ToolSpec], calls: list[PlannedCall]) -> list[PlannedCall]:
+    """A sum goes to Python if the prompt says so, else to the calculator; not to both."""
+    rules = [_rule_of(call.name, tools) for call in calls]
+    if _coding not in rules or _computing not in rules or reading.code:
+        return calls
+    unwanted = _computing if "python" in reading.words else _coding
+    return [call for call, rule in zip(calls, rules, strict=True) if rule is not unwanted]
+
+
 def _searches(reading: Reading, tools: Sequence[ToolSpec], calls: list[PlannedCall]) -> list[PlannedCall]:
     """A search is not needed beside a tool that fits by name; and it is the last resort where nothing fits."""
     searchers = [tool for tool in tools if _rule_for(tool) is _searching]
@@ -120,7 +160,9 @@ def _searches(reading: Reading, tools: Sequence[ToolSpec], calls: list[PlannedCa
     named = any(hits(words(tool.name), reading.words) for tool in searchers)
     if by_name and not named and not _more_to_find(reading, by_name, tools):
         return [call for call in calls if call.name not in searching]
-    if calls or not searchers or acting_calls(reading, tools, "") or len(reading.meaning) < 2 or reading.code:
+    if calls or not searchers or len(reading.meaning) < 2 or reading.code or is_introduction(reading.prose):
+        return calls
+    if acting_calls(reading, tools, ""):
         return calls
     first = searchers[0]
     return [PlannedCall(first.name, _filled_with(reading, first, {_field(first, QUERIES): reading.topic}))]
@@ -144,11 +186,14 @@ def _fits(reading: Reading, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     groups = acts_of(words(tool.name))
     if reading.wants_file and any("read" in group for group in groups):
         groups = [*groups, frozenset({"read"})]  # "save a summary to x.md" is no wish to read x.md
-    if not asks_for(groups, reading.words):
+    present = [*reading.words, *(["file"] if reading.files else [])]
+    if not asks_for(groups, present):
         return False
+    if {"from", "to"} <= {word for name in tool.parameters.get("properties", {}) for word in words(name)}:
+        return from_to(reading) is not None
     acting = set().union(*groups)
     nouns = [word for word in words(tool.name) if word not in acting and word not in ("get", "fetch", "check", "system")]
-    if nouns and not any(same_act(noun, word) for noun in nouns for word in reading.words):
+    if nouns and not any(same_act(noun, word) for noun in nouns for word in present):
         return not groups and _described_hits(reading, tool, tools) >= 2
     return bool(nouns) or bool(groups)
 

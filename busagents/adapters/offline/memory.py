@@ -18,6 +18,12 @@ _STATED = (
     (re.compile(r"\b(?:remember|note) that ([^.;!?\n]+)", re.IGNORECASE), "{0}"),
     (re.compile(r"\bI(?:'m| am) (?:a |an )?((?!going|trying|looking|sure|not|in\b)[A-Z][\w-]+)\b"), "your name is {0}"),
 )
+_PERSONAL = re.compile(
+    r"\bmy (?:\w+ )?(?:name|age|birthday|job|profession|hobby|budget|home|city|team|company|wife|husband|partner|dog|cat|"
+    r"(?:favou?rite|preferred) [\w ]+) (?:is|are) |\b(?:call me|i am called)\b|\b(?:remember|note) that\b|"
+    r"\bi (?:live in|work at|work as|work for|like|love|prefer|hate|come from) |\bi(?:'m| am) (?-i:[A-Z])",
+    re.IGNORECASE,
+)
 _ASKED_BEFORE = re.compile(r"\bwhat (?:did|have) i (?:just )?(?:ask|say|said|asked|tell|told|write|wrote)", re.IGNORECASE)
 _ANSWERED_BEFORE = re.compile(
     r"\bwhat (?:did|have) you (?:just )?(?:say|said|answer|answered|tell)|\b(?:your|the) last answer|\brepeat (?:that|it)\b",
@@ -38,6 +44,11 @@ def stated_facts(text: str) -> list[str]:
     ]
 
 
+def is_introduction(text: str) -> bool:
+    """True if the text says something about the user for its own sake: a name, but not a broken parcel."""
+    return bool(_PERSONAL.search(text)) and not text.rstrip().endswith("?")
+
+
 def recalled(prompt: str, messages: Sequence[Message]) -> str:
     """The answer to a question about the conversation itself, or nothing. `messages` ends with the prompt."""
     if _ASKED_BEFORE.search(prompt):
@@ -49,11 +60,7 @@ def recalled(prompt: str, messages: Sequence[Message]) -> str:
     if _HOW_MANY.search(prompt):
         count = sum(message.role == "user" for message in messages)
         return f"You have sent {count} message{'s' if count != 1 else ''} in this conversation, this one included."
-    if (
-        not _ABOUT_ME.search(prompt)
-        or ("?" not in prompt
-        and not re.match(r"\s*(?:what|who|where|when|which)\b", prompt, re.IGNORECASE))
-    ):
+    if "?" not in prompt and not re.match(r"\s*(?:what|who|where|when|which)\b", prompt, re.IGNORECASE):
         return ""
     return _fact_about(prompt, messages)
 
@@ -68,7 +75,9 @@ def _fact_about(prompt: str, messages: Sequence[Message]) -> str:
             shared = sum(any(alike(word, other) for other in words(fact)) for word in wanted)
             if shared > most:  # of equals the latest counts: people change their minds
                 best, most = fact, shared
-    return f"You told me: {best}." if best and 2 * most >= len(wanted) else ""
+    # A question that is not about the user may be about the world: then every word must be in what the user said.
+    needed = len(wanted) / 2 if _ABOUT_ME.search(prompt) else len(wanted)
+    return f"You told me: {best}." if best and most >= needed else ""
 
 
 def _earlier(messages: Sequence[Message], role: str) -> Iterator[str]:

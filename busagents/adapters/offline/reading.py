@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 
 from busagents.adapters.offline.arithmetic import expressions, without_arithmetic
+from busagents.adapters.offline.verbs import acts_of
 from busagents.adapters.offline.words import STOP_WORDS, shorten, words
 
 _FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\n?(.*?)```", re.DOTALL)
@@ -19,7 +20,31 @@ _QUESTION = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SEARCH_WORDS = frozenset(
-    ["research", "search", "find", "lookup", "investigate", "explore", "explain", "describe", "tell", "compare", "analyze", "analyse", "latest", "news", "overview", "recommend", "suggest", "plan", "trends", "market", "guide", "learn", "about"]
+    [
+        "research",
+        "search",
+        "find",
+        "lookup",
+        "investigate",
+        "explore",
+        "explain",
+        "describe",
+        "tell",
+        "compare",
+        "analyze",
+        "analyse",
+        "latest",
+        "news",
+        "overview",
+        "recommend",
+        "suggest",
+        "plan",
+        "trends",
+        "market",
+        "guide",
+        "learn",
+        "about",
+    ]
 )
 _WRITE = re.compile(r"\b(?:write|save|store|export|put|record|create|produce|draft)\b", re.IGNORECASE)
 _WRITABLE = re.compile(r"\b(?:files?|reports?|notes?|documents?|markdown|to disk)\b", re.IGNORECASE)
@@ -32,13 +57,13 @@ _COMPARE = re.compile(
 _NEXT_WISH = re.compile(
     r"(?:[,;.]\s*(?:and\s+|then\s+|after that\s+)*|\s+(?:and|then|after that)\s+(?:then\s+|also\s+)?)(?:write|save|store|put|create|produce|draft|export|email|send|tell|"
     r"calculate|compute|work out|run|execute|give|make|list|summari[sz]e|report|record|open|show|explain)\b.*|"
-    r"\s+(?:in|into|to)\s+(?:a|the)\s+(?:file|report)\b.*",
+    r"\s+(?:in|into|to)\s+(?:a|the)\s+(?:file|report)\b.*|,\s+(?:what|where|how|which|when|who|please)\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 _OPENERS = re.compile(
     r"^(?:[\s,.:;!-]+|please\b|(?:can|could|would|will) you\b|i(?:'d| would) like (?:you )?to\b|i (?:want|need) (?:you )?to\b|"
     r"i (?:want|need)\b|help me(?: to)?\b|hey\b|hi\b|hello\b|now\b|then\b|also\b|first\b|quickly\b|briefly\b|let's\b|"
-    r"do (?:some )?(?=research)|use (?:the )?\w+ to\b|"
+    r"(?:remember|note|keep in mind)(?: that)?\b|plan(?: me)?\b|\d+[- ](?:day|week|hour)s?\b|do (?:some )?(?=research)|use (?:the )?\w+ to\b|"
     r"(?:research|search(?: the (?:web|internet))?|look up|find out|find|investigate|explore|google|tell me|explain|describe|"
     r"summari[sz]e|give me|show me|write(?: me)?|compare|analy[sz]e|recommend|suggest|learn)\b|"
     r"(?:information|details|facts|something|everything|an? (?:short |brief )?(?:overview|summary|report|guide)|the latest)\b|"
@@ -135,11 +160,10 @@ class Reading:
     @cached_property
     def wants_search(self) -> bool:
         """True if it asks for knowledge."""
-        return (
-            not self.only_arithmetic
-            and not self.is_greeting
-            and (self.is_question or any(w in _SEARCH_WORDS for w in self.words))
-        )
+        researches = any(word in _SEARCH_WORDS for word in self.words)
+        if self.is_greeting or self.only_arithmetic:
+            return False
+        return researches or (self.is_question and not self.expressions)
 
     @cached_property
     def wants_file(self) -> bool:
@@ -150,12 +174,20 @@ class Reading:
     def topic(self) -> str:
         """What it is about, as one would type it into a search box."""
         chosen = next((line for line in re.split(r"(?<=[.?!])\s+|\n+", self.prose) if self._asks(line)), self.prose)
+        head, colon, tail = chosen.partition(":")
+        if colon and tail.strip() and acts_of(words(head)) and len(words(head)) <= 5:  # "open a ticket: …"
+            chosen = tail
         chosen = _NEXT_WISH.sub("", _INLINE_CODE.sub(r"\1", chosen))
         rest = chosen
         while (match := _OPENERS.match(rest)) and match.end():
             rest = rest[match.end() :]
         rest = _FILE.sub(" ", rest).strip(" \t\n.,;:!?\"'")
         return shorten(rest or chosen.strip(" ?!."), 120)
+
+    @cached_property
+    def statement(self) -> str:
+        """The prose without "remember that" before it."""
+        return re.sub(r"^(?:please )?(?:remember|note|keep in mind)(?: that)?:?\s+", "", self.prose, flags=re.IGNORECASE)
 
     @cached_property
     def topics(self) -> list[str]:

@@ -12,7 +12,9 @@ from busagents.adapters.offline.words import content_words, hits, most_relevant,
 from busagents.domain.messages import ToolCallPart, ToolResultPart
 
 SHORT = 400  # characters that are quoted whole
-MAX_ITEMS = 4
+FILE_CHARACTERS = 1_500  # of a file that is shown as it is
+MAX_PASSAGES = 3  # of a search, and only those that fit at least half as well as the best
+MAX_LINES = 20  # of a plain list
 
 _TITLE = ("title", "name", "subject", "ticket", "id", "path")
 _TEXT = ("snippet", "passage", "text", "content", "summary", "description", "details", "body", "answer")
@@ -46,28 +48,33 @@ def told(found: Finding, topic: str) -> str:
         return f"{expression} = {found.content.strip()}"
     if "code" in found.arguments:
         return f"The code printed:\n\n```\n{found.content.strip()[:2_000]}\n```"
-    body = readable(found.content, topic)
+    is_file = "path" in found.arguments and len(found.content) <= FILE_CHARACTERS
+    body = found.content.strip() if is_file else readable(found.content, topic)
     query = next((value for key, value in found.arguments.items() if key in ("query", "question", "topic", "q")), None)
     if isinstance(query, str):
         return f"On “{shorten(query, 120)}” `{found.name}` found:\n\n{body}"
-    return body if "\n" in body else f"`{found.name}`: {body}"
+    return f"`{found.name}`:\n\n{body}" if "\n" in body or body.startswith("- ") else f"`{found.name}`: {body}"
 
 
 def readable(content: str, topic: str) -> str:
-    """A result's text: JSON as a list of its items, long prose as the sentences that fit the topic."""
+    """A result's text: JSON as a list of its items, long prose as the passages or sentences that fit the topic."""
     value = _parsed(content)
     if isinstance(value, Mapping):
         inner = next((item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], Mapping)), None)
-        if inner is not None:
-            value = inner
-        else:
+        if inner is None:
             return "\n".join(f"- {key}: {_inline(item)}" for key, item in value.items()) or "nothing"
+        value = inner
     if isinstance(value, list):
         return _listed(value, topic)
     text = content.strip()
     if len(text) <= SHORT:
         return text or "nothing"
-    return "\n".join(f"- {sentence}" for sentence in most_relevant(text, topic, 4))
+    passages = [piece for piece in re.split(r"\n\s*\n", text) if len(piece) > 1]
+    if len(passages) > 1:
+        return "\n".join(f"- {_excerpt(passages[index], topic)}" for index in _fitting(passages, topic))
+    wanted = content_words(topic)
+    fitting = [sentence for sentence in most_relevant(text, topic, 3) if hits(wanted, words(sentence))]
+    return "\n".join(f"- {shorten(sentence, SHORT)}" for sentence in fitting) or shorten(text, SHORT)
 
 
 def plain_text(content: str) -> str:
@@ -78,20 +85,34 @@ def plain_text(content: str) -> str:
     return content
 
 
+def key_sentences(text: str, count: int) -> list[str]:
+    """The sentences whose words come up most in the text, in its order: a summary word for word."""
+    found = sentences(text)
+    frequency: dict[str, int] = {}
+    for word in words(text):
+        frequency[word] = frequency.get(word, 0) + 1
+
+    def weight(index: int) -> float:
+        meaning = content_words(found[index])
+        return sum(frequency[word] for word in meaning) / (len(meaning) + 5)  # + 5: a short sentence says little
+
+    return [found[index] for index in sorted(sorted(range(len(found)), key=weight, reverse=True)[:count])]
+
+
 def _listed(items: list[Any], topic: str) -> str:
-    if not items:
-        return "nothing"
-    lines = [_item(item, topic) for item in items]
+    if any(isinstance(item, Mapping) and len(_first(item, _TEXT)) > 80 for item in items):
+        texts = [f"{_first(item, _TITLE)} {_first(item, _TEXT)}" if isinstance(item, Mapping) else str(item) for item in items]
+        return "\n".join(f"- {_item(items[index], topic)}" for index in _fitting(texts, topic))
+    rest = [f"- … and {len(items) - MAX_LINES} more"] if len(items) > MAX_LINES else []
+    return "\n".join([*(f"- {_item(item, topic)}" for item in items[:MAX_LINES]), *rest]) or "nothing"
+
+
+def _fitting(texts: list[str], topic: str) -> list[int]:
+    """The places of the best texts, in the order the tool gave them, which is its own order of rank."""
     wanted = content_words(topic)
-    best = max(range(len(items)), key=lambda index: (hits(wanted, words(str(items[index]))), -index))
-    kept = [best, *(index for index in range(len(items)) if index != best)] if len(items) > MAX_ITEMS else range(len(items))
-    shown = sorted(list(kept)[:MAX_ITEMS]) if _is_prose(items) else range(min(len(items), 20))
-    rest = len(items) - len(list(shown))
-    return "\n".join([*(f"- {lines[index]}" for index in shown), *([f"- … and {rest} more"] if rest else [])])
-
-
-def _is_prose(items: list[Any]) -> bool:
-    return any(isinstance(item, Mapping) and len(_first(item, _TEXT)) > 80 for item in items)
+    scores = [hits(wanted, words(text)) for text in texts]
+    least = max(1, max(scores) / 2)
+    return [index for index, score in enumerate(scores) if score >= least][:MAX_PASSAGES] or [0]
 
 
 def _item(item: Any, topic: str) -> str:
@@ -100,10 +121,13 @@ def _item(item: Any, topic: str) -> str:
     title, text, source = _first(item, _TITLE), _first(item, _TEXT), _first(item, _SOURCE)
     if not text:
         return ", ".join(f"{key}: {_inline(value)}" for key, value in item.items() if value not in (None, ""))
-    chosen = " ".join(most_relevant(text, topic, 2)) if len(text) > SHORT else " ".join(text.split())
     head = f"**{title}**: " if title else ""
     status = f" [{item['status']}]" if "status" in item else ""
-    return f"{head}{chosen}{f' ({source})' if source else ''}{status}"
+    return f"{head}{_excerpt(text, topic)}{f' ({source})' if source else ''}{status}"
+
+
+def _excerpt(text: str, topic: str) -> str:
+    return " ".join(most_relevant(text, topic, 2)) if len(sentences(text)) > 2 else " ".join(text.split())
 
 
 def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
@@ -121,17 +145,3 @@ def _parsed(content: str) -> Any:
         return msgspec.json.decode(content)
     except msgspec.DecodeError:
         return None
-
-
-def key_sentences(text: str, count: int) -> list[str]:
-    """The sentences whose words come up most in the text, in its order: a summary word for word."""
-    found = sentences(text)
-    frequency: dict[str, int] = {}
-    for word in words(text):
-        frequency[word] = frequency.get(word, 0) + 1
-
-    def weight(index: int) -> float:
-        meaning = content_words(found[index])
-        return sum(frequency[word] for word in meaning) / (len(meaning) + 5)  # + 5: a short sentence says little
-
-    return [found[index] for index in sorted(sorted(range(len(found)), key=weight, reverse=True)[:count])]

@@ -15,7 +15,33 @@ NOTHING: Any = object()
 
 MAX_DEPTH = 6  # of nested objects, so that a schema that contains itself ends
 LONG = frozenset(
-    ["content", "contents", "text", "body", "message", "details", "detail", "description", "note", "notes", "markdown", "comment", "reason", "answer", "summary", "solution", "prompt", "input", "request", "task", "instructions", "explanation", "overview", "conclusion", "report"]
+    [
+        "content",
+        "contents",
+        "text",
+        "body",
+        "message",
+        "details",
+        "detail",
+        "description",
+        "note",
+        "notes",
+        "markdown",
+        "comment",
+        "reason",
+        "answer",
+        "summary",
+        "solution",
+        "prompt",
+        "input",
+        "request",
+        "task",
+        "instructions",
+        "explanation",
+        "overview",
+        "conclusion",
+        "report",
+    ]
 )
 TITLES = frozenset(["title", "subject", "headline", "heading", "label", "name"])
 QUERIES = frozenset(["query", "question", "q", "search", "topic", "keywords", "term", "terms", "about"])
@@ -36,6 +62,7 @@ _PLACE = re.compile(r"\b(?:in|to|at|near|for|of|from|visit|around)\s+([A-ZÀ-Þ]
 _NAME = re.compile(r"(?<=[a-z,]\s)([A-ZÀ-Þ][\w'’-]+(?:\s+[A-ZÀ-Þ][\w'’-]+)*)")
 _ID = re.compile(r"(?<![\w.])#?([A-Za-z]{0,6}-?(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{2,}(?:-[A-Za-z0-9]+)*)")
 _FROM_TO = re.compile(r"\bfrom\s+([\w°%µ/ ]+?)\s+(?:to|into)\s+([\w°%µ/]+)", re.IGNORECASE)
+_HOW_MANY = re.compile(r"\bhow (?:many|much) ([a-zµ°]+) (?:are|is|in|make|do|does)\b.*?\d\s*([a-zµ°]+)", re.IGNORECASE)
 _AMOUNT_TO = re.compile(r"\d\s*([a-z°%µ/]+(?:\s[a-z]+)?)\s+(?:to|in|into|as)\s+([a-z°%µ/]+)", re.IGNORECASE)
 
 
@@ -117,9 +144,9 @@ class Values:
         if "timezone" in tokens or "zone" in tokens:
             return _zone(self._reading.prose)
         if {"from", "source"} & tokens or {"to", "target"} & tokens:
-            pair = _FROM_TO.search(self._reading.prose) or _AMOUNT_TO.search(self._reading.prose)
+            pair = from_to(self._reading)
             if pair:
-                return pair[1 if {"from", "source"} & tokens else 2].strip()
+                return pair[0 if {"from", "source"} & tokens else 1]
         return self._required_string(tokens) if required else NOTHING
 
     def _required_string(self, tokens: set[str]) -> Any:
@@ -133,7 +160,7 @@ class Values:
         if tokens & QUERIES:
             return reading.topic
         if tokens & LONG:
-            return self._body or (self._quoted.pop(0) if self._quoted else reading.prose)
+            return self._body or (self._quoted.pop(0) if self._quoted else reading.statement)
         if tokens & IDS:
             match = _ID.search(reading.prose)
             return match[1] if match else NOTHING
@@ -189,6 +216,15 @@ class Values:
                 listed = self._reading.prose.partition(":")[2] or self._reading.topic
                 return [item.strip(" .?!") for item in re.split(r"[,;\n]|\band\b", listed) if item.strip(" .?!")]
         return NOTHING
+
+
+def from_to(reading: Reading) -> tuple[str, str] | None:
+    """The two ends of "from A to B", "5 A in B" or "how many B are 5 A"."""
+    asked = _HOW_MANY.search(reading.prose)
+    if asked:
+        return asked[2], asked[1]
+    pair = _FROM_TO.search(reading.prose) or _AMOUNT_TO.search(reading.prose)
+    return (pair[1].strip(), pair[2].strip()) if pair else None
 
 
 def type_of(schema: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ NOUNS: tuple[frozenset[str], ...] = tuple(
     for line in (
         "time clock today tonight tomorrow now date weekday weekend season hour",
         "weather forecast rain sunny temperature",
+        "note notes remember reminder memo forget",
         "add plus sum total",
         "subtract minus difference",
         "multiply times product",
