@@ -147,7 +147,8 @@ def main(payload: dict[str, Any], status_fd: int | None = None, *, on_ready: Cal
             )
         )
     except BusAgentsError as error:
-        if not isinstance(error, BusError):
+        if isinstance(error, BusError) or status_fd is None:
+            print(f"busagents: {error}", file=sys.stderr)
+        else:  # the supervisor prints it
             StatusWriter(status_fd).failed(str(error))
-        print(f"busagents: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

@@ -92,6 +92,7 @@ class _Run:
     async def _start(self, stack: contextlib.AsyncExitStack) -> tuple[Fleet, Ready]:
         options = self._options
         stack.callback(self._close_logs)
+        stack.callback(remove_run, options.data_dir)  # last but the logs: `ps` and `down` work until the end
         control = ControlServer(options.data_dir, self._answer)
         stack.callback(control.close)
         warm_start = asyncio.ensure_future(self._warm.start())  # imports while the server starts
@@ -108,7 +109,6 @@ class _Run:
         fleet.start(chosen)
         await control.start()
         self._write_run(url, credentials, control.path)
-        stack.callback(remove_run, options.data_dir)
         await fleet.settled()
         return fleet, self._describe(url, chosen, found)
 

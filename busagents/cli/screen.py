@@ -32,7 +32,7 @@ class TextScreen:
     def ready(self, ready: Ready) -> None:
         """Show the banner."""
         for problem in ready.problems:
-            note(f"busagents: {problem['path']} was left out: {problem['message']}")
+            note(f"busagents: left out: {problem['message']}")
         kept = "kept until this run ends" if ready.ephemeral else "kept"
         store = f"{ready.data_dir} ({kept}, durability {ready.durability})"
         rows = [
