@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import difflib
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from busagents.domain.codec import derived_id
@@ -20,10 +22,11 @@ from busagents.runtime.live_session import LiveSessions
 from busagents.runtime.outgoing import send_event
 from busagents.runtime.replay import Replay, replay_session
 from busagents.runtime.task import Task
-from busagents.runtime.task_event import task_of_entry
+from busagents.runtime.task_event import TaskEvent, read_events, task_of_entry
 from busagents.runtime.task_index import SessionInfo, TaskIndex, TaskInfo
 
 MAX_PROMPT = 8 * 1024 * 1024  # bytes of text
+_LOOK_AGAIN = 2.0  # seconds: messages to participants are not announced live
 
 
 class Client:
@@ -94,6 +97,14 @@ class Client:
         index = await self._index(participant=participant, session=session)
         return [info for info in index.tasks() if participant in (None, info.ref.participant)]
 
+    async def task_info(self, task_id: str) -> TaskInfo:
+        """Where a task is; `task_id` may be the beginning of the id.
+
+        Raises:
+            NotFound: no task, or several, of that id.
+        """
+        return (await self._index()).find(task_id)
+
     async def redrive(self, task_id: str) -> Task:
         """Send the request of a task that failed or was canceled again, as a new task of the same session.
 
@@ -121,6 +132,40 @@ class Client:
             ChainBroken, UnreadableEntry, BlobMissing: its log cannot be trusted or understood.
         """
         return await replay_session(self.bus, self._journal, session, upto)
+
+    async def history(self, session: str, *, after: int = 0) -> AsyncIterator[TaskEvent]:
+        """Every event of a session that is stored now, behind position `after`, in the log's order.
+
+        Raises:
+            UnreadableEntry, BlobMissing: an entry that this code cannot understand.
+        """
+        async for stored in self.bus.log.read_session(session, after=after):
+            for event in await read_events(self.bus, stored):
+                yield event
+
+    async def tail(self, session: str, *, after: int = 0) -> AsyncIterator[TaskEvent]:
+        """Every event of a session behind position `after`, and those to come, for ever."""
+        live = await self.bus.watch_session(session)
+        heard = asyncio.Event()
+
+        async def listen() -> None:
+            async for message in live:
+                if message.position:
+                    heard.set()
+
+        listening = asyncio.create_task(listen())
+        try:
+            while True:
+                heard.clear()
+                async for event in self.history(session, after=after):
+                    yield event
+                    after = event.position
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN):
+                        await heard.wait()
+        finally:
+            listening.cancel()
+            await live.close()
 
     async def agents(self) -> list[Announced]:
         """The participants that are live on the bus now."""

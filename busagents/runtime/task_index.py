@@ -9,7 +9,7 @@ import msgspec
 from busagents.domain import events as e
 from busagents.domain.messages import Usage
 from busagents.domain.state import TaskState
-from busagents.domain.subjects import ThreadRef
+from busagents.domain.subjects import RESERVED_PARTICIPANT, ThreadRef
 from busagents.errors import BlobMissing, NotFound, UnreadableEntry
 from busagents.ports.log import Bus, StoredMessage
 from busagents.runtime.task_event import TaskEvent, read_events
@@ -71,6 +71,8 @@ class TaskIndex:
 
     async def add(self, bus: Bus, stored: StoredMessage) -> None:
         """Take one entry in. One that cannot be read counts, and is otherwise passed over: its thread refuses, not the list."""
+        if stored.ref.participant == RESERVED_PARTICIPANT:  # the stream's own genesis entry
+            return
         try:
             events = await read_events(bus, stored)
         except (UnreadableEntry, BlobMissing):

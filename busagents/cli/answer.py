@@ -1,0 +1,95 @@
+"""Shows a task while it runs: its text on stdout, what else happens on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from busagents.cli.output import note, paint, printable
+
+if TYPE_CHECKING:
+    from busagents.runtime.performer import Delta
+    from busagents.runtime.task import Result, Task
+    from busagents.runtime.task_event import TaskEvent
+
+_SHOWN = 100  # characters of a tool's arguments or result
+
+
+async def show_answer(task: Task) -> Result:
+    """Print the text as it comes, and return the result. Raises TaskError as Task.result."""
+    from busagents.runtime.task_event import TaskEvent
+    from busagents.runtime.text_stream import TextStream
+
+    pieces = TextStream()
+    line = _Line()
+    async for item in task.stream():
+        if isinstance(item, TaskEvent):
+            line.write(pieces.event(item))
+            remark = _remark(item)
+        else:
+            line.write(pieces.delta(item))
+            remark = _progress(item)
+        if remark:
+            line.end()
+            note(paint(f"  · {remark}", "grey", sys.stderr))
+    line.end()
+    return await task.result()
+
+
+class _Line:
+    """Text on stdout that knows whether its line has ended."""
+
+    def __init__(self) -> None:
+        self._open = False
+
+    def write(self, text: str) -> None:
+        if not text:
+            return
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+        self._open = not text.endswith("\n")
+
+    def end(self) -> None:
+        if self._open:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._open = False
+
+
+def _remark(item: TaskEvent) -> str:
+    from busagents.domain import events as e
+
+    match item.event:
+        case e.TaskStarted() if item.attempt > 1:
+            return f"another process goes on where the log ends (attempt {item.attempt})"
+        case e.ModelCompleted(message) if message.tool_calls:
+            return "; ".join(f"{call.name} {_short(call.arguments)}" for call in message.tool_calls)
+        case e.ToolFailed(_, _, message):
+            return f"the tool failed: {_short(message)}"
+        case e.ToolUnknown(_, reason):
+            return f"a tool's outcome is unknown: {_short(reason)}"
+        case e.ModelFailed(_, message, retry_in) if retry_in is not None:
+            return f"the model call failed ({_short(message)}): again in {retry_in:.1f} s"
+    return ""
+
+
+def _progress(delta: Delta) -> str:
+    return _short(delta.progress if isinstance(delta.progress, str) else str(delta.progress)) if delta.progress is not None else ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The object that `--json` ends with."""
+    return {
+        "task": result.task,
+        "session": result.session,
+        "state": "completed",
+        "text": result.text,
+        "output": result.output,
+        "artifacts": result.artifacts,
+        "usage": result.usage,
+    }

@@ -1,0 +1,123 @@
+"""`busagents send`: give a participant a task and watch the answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from busagents.cli.on_bus import on_bus
+from busagents.cli.options import DataDir, Json, Nats
+from busagents.cli.output import emit_json, emit_text, note
+
+if TYPE_CHECKING:
+    from busagents.errors import TaskError
+    from busagents.runtime.client import Client
+    from busagents.runtime.task import Task
+
+_PROMPT = "What to do; `-` reads it from stdin."
+_KEY = "Makes it safe to repeat: the same key, participant and session is the same task."
+_SCHEMA = "A file with the JSON Schema that the answer must fit."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("send")(send)
+
+
+def send(
+    participant: Annotated[str, typer.Argument(help="The agent's name.")],
+    prompt: Annotated[list[str], typer.Argument(help=_PROMPT)],
+    session: Annotated[str | None, typer.Option("--session", "-s", help="Go on in this session.  [default: a new one]")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop waiting; the task goes on.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the task's id and return.")] = False,
+    key: Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help=_KEY)] = None,
+    schema: Annotated[Path | None, typer.Option("--output-schema", metavar="FILE", help=_SCHEMA)] = None,
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Send a task; its text comes on stdout as it is written. Ctrl-C detaches: the task goes on."""
+    text = sys.stdin.read() if prompt == ["-"] else " ".join(prompt)
+    output_type = _read_schema(schema)
+    sent: list[Task] = []
+
+    async def work(client: Client) -> None:
+        task = await client.send(participant, text, session=session, idempotency_key=key, output_type=output_type)
+        sent.append(task)
+        if detach:
+            _print_sent(task, as_json=as_json)
+        else:
+            await _follow(task, timeout=timeout, as_json=as_json)
+
+    try:
+        on_bus(work, nats=nats, data_dir=data_dir)
+    except KeyboardInterrupt:
+        if sent:
+            note(f"\nbusagents: detached; the task goes on: busagents tasks wait {sent[0].id}")
+        raise typer.Exit(130) from None
+
+
+def _print_sent(task: Task, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"task": task.id, "session": task.session, "state": "submitted"})
+    else:
+        emit_text(task.id)
+        note(f"busagents: sent; busagents tasks wait {task.id}")
+
+
+async def _follow(task: Task, *, timeout: float | None, as_json: bool) -> None:
+    """Wait for the end. With `--json` print one object, however it ended."""
+    import asyncio
+
+    from busagents.cli.answer import as_json as result_json
+    from busagents.cli.answer import show_answer
+    from busagents.errors import TaskError, TaskTimeout
+
+    try:
+        if as_json:
+            emit_json(result_json(await task.result(timeout=timeout)))
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                result = await show_answer(task)
+        except TimeoutError:
+            text = f"task {task.id} has not ended after {timeout:g} s; it goes on: busagents tasks wait {task.id}"
+            raise TaskTimeout(text, task=task.id, session=task.session) from None
+        note(f"busagents: {result.usage.total_tokens} tokens · go on with --session {result.session}")
+    except TaskError as error:
+        if as_json:
+            emit_json(ended(error))
+        raise
+
+
+def ended(error: TaskError) -> dict[str, Any]:
+    """The object for a task that has no answer."""
+    state = {3: "failed", 4: "input-required", 5: "working", 6: "canceled"}[error.exit_code]
+    return {
+        "task": error.task,
+        "session": error.session,
+        "state": state,
+        "text": "",
+        "reason": getattr(error, "reason", ""),
+        "error": str(error),
+        "usage": None,
+    }
+
+
+def _read_schema(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    import json
+
+    from busagents.errors import UsageError
+
+    try:
+        schema = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--output-schema {path}: {error}: name a file with a JSON Schema object") from None
+    if not isinstance(schema, dict):
+        raise UsageError(f"--output-schema {path} holds a JSON {type(schema).__name__}: a schema is an object")
+    return schema

@@ -1,0 +1,128 @@
+"""`busagents sessions`: the conversations in the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from busagents.cli.on_bus import on_bus
+from busagents.cli.options import DataDir, Json, Nats
+from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, paint
+
+if TYPE_CHECKING:
+    from busagents.domain.messages import Message
+    from busagents.runtime.client import Client
+    from busagents.runtime.replay import Replay
+    from busagents.runtime.task_event import TaskEvent
+
+SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
+_AT = "As it was at this position of the log."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    sessions = typer.Typer(help="The conversations in the log.", no_args_is_help=True)
+    for name, command in (("list", list_sessions), ("show", show), ("tail", tail)):
+        sessions.command(name)(command)
+    app.add_typer(sessions, name="sessions")
+
+
+def list_sessions(
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List sessions, the one that was last active first."""
+    found = on_bus(lambda client: client.sessions(), nats=nats, data_dir=data_dir)[:limit]
+    if as_json:
+        emit_list(found)
+        return
+    rows = [[i.session, ", ".join(i.participants), i.tasks, i.entries, i.last_at[:19]] for i in found]
+    emit_table(("session", "participants", "tasks", "entries", "last active"), rows)
+
+
+def show(
+    session: SessionId,
+    at: Annotated[int | None, typer.Option("--at", min=1, metavar="POSITION", help=_AT)] = None,
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show a session's conversation, rebuilt from its log."""
+    replay = on_bus(lambda client: client.replay(session, at), nats=nats, data_dir=data_dir)
+    if as_json:
+        emit_json(_replay_json(replay))
+        return
+    for ref, state in replay.threads.items():
+        emit_text(paint(f"{ref.participant} ({ref.thread}, {state.seq} entries)", "bold"))
+        for message in state.messages:
+            _print_message(ref.participant, message)
+        if state.active is not None:
+            emit_text(f"  … task {state.active.id} is at work, turn {state.active.turn}")
+
+
+def tail(
+    session: SessionId,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f", help="Wait for more.")] = True,
+    after: Annotated[int, typer.Option(min=0, metavar="POSITION", help="Begin behind this position of the log.")] = 0,
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print a session's events as they are stored; with `--json` one envelope a line. Ctrl-C ends it."""
+
+    async def work(client: Client) -> None:
+        events = client.tail(session, after=after) if follow else client.history(session, after=after)
+        async for event in events:
+            if as_json:
+                emit_json(event.envelope())
+            else:
+                emit_text(_line(event))
+
+    try:
+        on_bus(work, nats=nats, data_dir=data_dir)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _replay_json(replay: Replay) -> dict[str, object]:
+    threads = [
+        {
+            "participant": ref.participant,
+            "thread": ref.thread,
+            "seq": state.seq,
+            "head": state.head,
+            "messages": list(state.messages),
+            "working_on": state.active.id if state.active is not None else None,
+            "queued": [task.id for task in state.queue],
+            "finished": {task: outcome.state for task, outcome in state.finished.items()},
+            "state": state.values,
+            "session_state": state.session_values,
+        }
+        for ref, state in replay.threads.items()
+    ]
+    return {"session": replay.session, "position": replay.position, "threads": threads}
+
+
+def _print_message(participant: str, message: Message) -> None:
+    from busagents.domain.messages import ToolCallPart, ToolResultPart
+
+    who = {"user": "user", "assistant": participant, "tool": "tool", "system": "system"}[message.role]
+    if message.text:
+        emit_text(f"  {paint(who + ':', 'cyan')} {message.text}")
+    for part in message.parts:
+        if isinstance(part, ToolCallPart):
+            emit_text(f"  {paint(who + ':', 'cyan')} calls {part.name} {part.arguments}")
+        elif isinstance(part, ToolResultPart):
+            mark = "fails" if part.is_error else "says"
+            emit_text(f"  {paint(part.name, 'cyan')} {mark}: {part.content}")
+
+
+def _line(event: TaskEvent) -> str:
+    import msgspec
+
+    data = msgspec.json.encode(event.event).decode()
+    shown = data if len(data) <= 120 else data[:119] + "…"
+    return f"{event.position:>6}  {event.time[11:23]}  {event.ref.participant:<18} {event.type:<16} {shown}"

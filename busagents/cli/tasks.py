@@ -1,0 +1,141 @@
+"""`busagents tasks`: the tasks in the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from busagents.cli.on_bus import on_bus
+from busagents.cli.options import DataDir, Json, Nats
+from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, note
+
+if TYPE_CHECKING:
+    from busagents.runtime.client import Client
+    from busagents.runtime.task_event import TaskEvent
+    from busagents.runtime.task_index import TaskInfo
+
+TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id, or the beginning of it.")]
+_LIMIT = "At most this many, the newest."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    tasks = typer.Typer(help="The tasks in the log.", no_args_is_help=True)
+    for name, command in (("list", list_tasks), ("show", show), ("wait", wait), ("cancel", cancel), ("redrive", redrive)):
+        tasks.command(name)(command)
+    app.add_typer(tasks, name="tasks")
+
+
+def list_tasks(
+    participant: Annotated[str | None, typer.Option("--agent", help="Only of this participant.")] = None,
+    session: Annotated[str | None, typer.Option("--session", "-s", help="Only of this session.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only in this state, for example failed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help=_LIMIT)] = 50,
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List tasks, the newest last."""
+    found = on_bus(lambda client: client.tasks(participant=participant, session=session), nats=nats, data_dir=data_dir)
+    chosen = [info for info in found if state in (None, info.state)][-limit:]
+    if as_json:
+        emit_list([info.summary() for info in chosen])
+        return
+    rows = [[i.task, i.ref.participant, _state(i), i.submitted_at[:19], _short(i.submitted.prompt.text)] for i in chosen]
+    emit_table(("task", "agent", "state", "submitted", "prompt"), rows)
+
+
+def show(task: TaskId, nats: Nats = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show a task and every event of it."""
+
+    async def work(client: Client) -> tuple[TaskInfo, list[TaskEvent]]:
+        info = await client.task_info(task)
+        return info, [event async for event in client.history(info.ref.session) if event.task == info.task]
+
+    info, events = on_bus(work, nats=nats, data_dir=data_dir)
+    if as_json:
+        emit_json({**info.summary(), "events": [event.envelope() for event in events]})
+        return
+    for key, value in info.summary().items():
+        if value not in ("", 0, None) and key != "usage":
+            emit_text(f"{key.ljust(12)} {value}")
+    emit_text(f"{'tokens'.ljust(12)} {info.usage.total_tokens}")
+    rows = [[e.position, e.time, e.type, e.turn or None, e.attempt or None] for e in events]
+    emit_table(("position", "time", "event", "turn", "attempt"), rows)
+
+
+def wait(
+    task: TaskId,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop waiting; the task goes on.")] = None,
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Wait for a task and print its answer. Exits as `send` does."""
+    from busagents.cli.answer import as_json as result_json
+    from busagents.cli.send import ended
+    from busagents.errors import TaskError
+
+    async def work(client: Client) -> None:
+        try:
+            result = await (await client.task(task)).result(timeout=timeout)
+        except TaskError as error:
+            if as_json:
+                emit_json(ended(error))
+            raise
+        if as_json:
+            emit_json(result_json(result))
+        else:
+            emit_text(result.text)
+
+    try:
+        on_bus(work, nats=nats, data_dir=data_dir)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def cancel(
+    task: TaskId,
+    reason: Annotated[str, typer.Option(help="Recorded with the cancel.")] = "canceled from the command line",
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a task to end, and wait until it has."""
+
+    async def work(client: Client) -> TaskInfo:
+        info = await client.task_info(task)
+        if not info.ended_at:
+            handle = await client.task(info.task)
+            await handle.cancel(reason)
+            async for _ in handle.events():
+                pass
+        return await client.task_info(info.task)
+
+    info = on_bus(work, nats=nats, data_dir=data_dir)
+    if as_json:
+        emit_json(info.summary())
+    elif info.state == "canceled":
+        note(f"busagents: task {info.task} is canceled")
+    else:
+        note(f"busagents: task {info.task} had ended before: {_state(info)}")
+
+
+def redrive(task: TaskId, nats: Nats = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Send the request of a failed or canceled task again, as a new task of its session."""
+    again = on_bus(lambda client: client.redrive(task), nats=nats, data_dir=data_dir)
+    if as_json:
+        emit_json({"task": again.id, "session": again.session, "state": "submitted"})
+        return
+    emit_text(again.id)
+    note(f"busagents: sent again; busagents tasks wait {again.id}")
+
+
+def _state(info: TaskInfo) -> str:
+    return f"{info.state} ({info.reason})" if info.state == "failed" and info.reason else info.state
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"
