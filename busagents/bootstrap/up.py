@@ -27,7 +27,7 @@ from busagents.runtime.supervisor.nats_config import Credentials
 from busagents.runtime.supervisor.nats_server import NatsServer
 from busagents.runtime.supervisor.replica import Participant, Surroundings
 from busagents.runtime.supervisor.run_file import RunInfo, boot_id, hold_data_dir, remove_run, write_run
-from busagents.runtime.supervisor.sources import SourceWatch
+from busagents.runtime.supervisor.sources import SourceWatch, source_of
 from busagents.runtime.supervisor.stop_signals import StopSignals, stop_signals
 from busagents.runtime.supervisor.warm_parent import WarmParent
 
@@ -195,7 +195,7 @@ class _Run:
                 continue
             for problem in found.errors:
                 self._say(_SELF, f"{problem.path}: {problem.message}")
-            await fleet.reload(chosen, changed)
+            await fleet.reload(chosen, changed, {source_of(problem.path) for problem in found.errors})
             await fleet.settled()
             self._say(_SELF, "reloaded")
 

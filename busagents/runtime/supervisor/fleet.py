@@ -65,16 +65,18 @@ class Fleet:
         """Wait until every replica is ready, or is known not to become ready."""
         await asyncio.gather(*(replica.settled.wait() for replica in self._running))
 
-    async def reload(self, chosen: Mapping[Participant, int], changed: set[Path]) -> None:
+    async def reload(self, chosen: Mapping[Participant, int], changed: set[Path], unread: set[Path]) -> None:
         """Make the fleet what `chosen` says; restart, gracefully, what is defined in a `changed` file.
 
-        A changed file that defines no participant is taken as shared by all of them.
+        A changed file that defines no participant is taken as shared by all of them. What is defined in an `unread` file,
+        one that cannot be imported now, runs on as it is.
         """
         sources = {source_of(participant.ref) for participant in chosen}
-        shared = bool(changed - sources - {source_of(replica.participant.ref) for replica in self._running})
+        shared = bool(changed - unread - sources - {source_of(replica.participant.ref) for replica in self._running})
         old = {replica.participant: replica for replica in self._running}
         renew = {p for p in chosen if p not in old or shared or source_of(p.ref) in changed}
-        await self._retire([r for r in self._running if r.participant in renew or r.participant not in chosen])
+        dropped = [p for p in old if p not in chosen and source_of(p.ref) not in unread]
+        await self._retire([r for r in self._running if r.participant in renew or r.participant in dropped])
         self.start({participant: count for participant, count in chosen.items() if participant in renew})
 
     async def stop(self) -> None:
