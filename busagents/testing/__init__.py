@@ -9,16 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from busagents.testing.fake_model_server import FakeModelServer, Fault, Reply
+    from busagents.testing.fake_model_server import FakeModelServer, Received
+    from busagents.testing.openai_wire import Fault, Wire
     from busagents.testing.scripted_model import ScriptedModel, call_tools, fail, say
 
-__all__ = ["FakeModelServer", "Fault", "Reply", "ScriptedModel", "call_tools", "fail", "say"]
+__all__ = ["FakeModelServer", "Fault", "Received", "ScriptedModel", "Wire", "call_tools", "fail", "say"]
 
 _HOMES = {
     "FakeModelServer": "fake_model_server",
-    "Fault": "fake_model_server",
-    "Reply": "fake_model_server",
+    "Fault": "openai_wire",
+    "Received": "fake_model_server",
     "ScriptedModel": "scripted_model",
+    "Wire": "openai_wire",
     "call_tools": "scripted_model",
     "fail": "scripted_model",
     "say": "scripted_model",
