@@ -16,7 +16,4 @@ async def test_the_append_benchmark_measures_both_sides_on_one_server(nats_serve
 async def test_the_append_benchmark_starts_a_server_of_its_own_and_reports_the_ratio() -> None:
     figures = await run(10, "process")
     assert set(figures) == {"floor_us", "append_us", "ratio", "n", "durability"}
-    assert (
-        figures["ratio"] == round(figures["append_us"] / figures["floor_us"], 3)
-        or abs(figures["ratio"] - figures["append_us"] / figures["floor_us"]) < 0.01
-    )
+    assert abs(figures["ratio"] - figures["append_us"] / figures["floor_us"]) < 0.01
