@@ -15,7 +15,7 @@ MAX_LENGTH = 1_000  # characters of an expression
 MAX_BITS = 10_000  # of an integer result: about 3,000 digits
 MAX_FACTORIAL = 1_000
 
-_SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-"})
+_SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})  # ^ as a power, with the rank of one
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
 
 
@@ -41,7 +41,7 @@ def calculator(expression: str, precision: int = 12, variables: dict[str, float]
 
 
 def _evaluate(expression: str, variables: dict[str, float]) -> Any:
-    from simpleeval import InvalidExpression, SimpleEval
+    from simpleeval import InvalidExpression, OperatorNotDefined, SimpleEval
 
     evaluator = SimpleEval(operators=_OPERATORS, functions=_FUNCTIONS, names=_CONSTANTS | variables)
     for node in (ast.Attribute, ast.Subscript, ast.JoinedStr, ast.FormattedValue):
@@ -58,9 +58,11 @@ def _evaluate(expression: str, variables: dict[str, float]) -> Any:
         reason = "it is nested too deeply; work it out in parts"
     except OverflowError:
         reason = "the result is too large for a floating point number"
+    except (OperatorNotDefined, KeyError):  # KeyError: what simpleeval raises for `is` and `in`
+        reason = "it has an operator other than + - * / // % ** and comparisons"
     except InvalidExpression as problem:
         known = ", ".join([*_FUNCTIONS, *_CONSTANTS, *variables])
-        reason = f"{problem}; use numbers, operators and these names only: {known}"
+        reason = f"{problem}; use numbers (without commas in them), operators and these names only: {known}"
     except (ValueError, TypeError) as problem:
         reason = str(problem)
     raise ToolArgumentsInvalid(f"cannot work out {expression[:200]!r}: {reason}")
@@ -120,7 +122,6 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.Pow: _bounded(_power),
-    ast.BitXor: _bounded(_power),  # to a person, 2^10 is a power
     ast.UAdd: operator.pos,
     ast.USub: operator.neg,
     ast.Eq: operator.eq,

@@ -31,6 +31,9 @@ def _zone(name: str) -> ZoneInfo:
 def _suggest(name: str) -> str:
     """Name zones like `name`, or those of the city in it."""
     zones = sorted(available_timezones())
+    if not zones:
+        return ": this machine has no time zone data, only UTC works until the operator installs the tzdata package"
+    name = name[:60]
     city = name.rsplit("/", 1)[-1].strip().replace(" ", "_").lower()
     close = [zone for zone in zones if city and zone.lower().endswith("/" + city)]
     close = close or difflib.get_close_matches(name, zones, n=3)

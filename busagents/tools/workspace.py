@@ -21,6 +21,7 @@ from busagents.settings import load_settings
 
 MAX_BYTES = 1024 * 1024  # of one file
 MAX_ENTRIES = 500  # of one listing
+MAX_DEPTH = 32  # of folders in folders; a listing holds one open file per level
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMPORARY = ".busagents-"  # prefix of files that are being written
 
@@ -114,7 +115,11 @@ def open_workspace() -> Workspace:
 
 def _steps(path: str) -> list[str]:
     steps = [step for step in path.split("/") if step not in ("", ".")]
-    if path.startswith(("/", "~")) or ".." in steps or "\0" in path or "\\" in path:
+    if not path.isprintable():  # control characters could forge a line of a listing; surrogates cannot be stored
+        raise ToolArgumentsInvalid(f"{path[:200]!r} has characters that cannot be printed: use letters, digits, '-', '_', '.'")
+    if len(steps) > MAX_DEPTH:
+        raise ToolArgumentsInvalid(f"the path has {len(steps)} steps, the limit is {MAX_DEPTH}: use fewer folders")
+    if path.startswith(("/", "~")) or ".." in steps or "\\" in path:
         raise ToolArgumentsInvalid(
             f"{path[:200]!r} may lead out of the workspace: use a relative path such as 'notes/report.md', without '..'"
         )
@@ -133,8 +138,10 @@ def _in_words(path: str) -> Iterator[None]:
     except OSError as problem:
         if problem.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
             reason = "a step of it is no folder, or is a symbolic link, which could lead out of the workspace"
-        else:
-            reason = os.strerror(problem.errno or 0)
+        elif problem.errno in (errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENXIO):
+            reason = os.strerror(problem.errno)
+        else:  # a full disk is not the path's fault
+            raise
         raise ToolArgumentsInvalid(f"{path[:200]!r} cannot be used: {reason}") from None
 
 
@@ -162,20 +169,24 @@ def _replace(folder: int, name: str, data: bytes) -> None:
         raise
 
 
-def _walk(folder: int, prefix: str, found: list[Entry]) -> None:
+def _walk(folder: int, prefix: str, found: list[Entry], depth: int = 0) -> None:
     for name in sorted(os.listdir(folder)):
         if len(found) >= MAX_ENTRIES:
             return
-        if name.startswith(_TEMPORARY):
+        if name.startswith(_TEMPORARY) or not name.isprintable():
             continue
         path = f"{prefix}/{name}" if prefix else name
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
+        with suppress(OSError):  # it was removed or changed meanwhile, or may not be read: leave it out
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                found.append(Entry(path, status.st_size))
+            if not stat.S_ISDIR(status.st_mode):
+                continue
             found.append(Entry(path + "/"))
+            if depth == MAX_DEPTH:
+                continue
             deeper = os.open(name, _FOLDER, dir_fd=folder)
             try:
-                _walk(deeper, path, found)
+                _walk(deeper, path, found, depth + 1)
             finally:
                 os.close(deeper)
-        elif stat.S_ISREG(status.st_mode):
-            found.append(Entry(path, status.st_size))

@@ -6,6 +6,8 @@ from busagents.domain.tool import tool
 from busagents.errors import ToolArgumentsInvalid
 from busagents.tools.workspace import Entry, open_workspace
 
+MAX_CHARACTERS = 50_000  # of one answer: what is read goes into the model's context
+
 
 @tool(read_only=True)
 def file_list(folder: str = "") -> list[Entry]:
@@ -19,7 +21,7 @@ def file_list(folder: str = "") -> list[Entry]:
 
 @tool(read_only=True)
 def file_read(path: str, first_line: int = 1, max_lines: int = 400) -> str:
-    """Read a text file of the workspace, whole or from one line on.
+    """Read a text file of the workspace, whole or from one line on; at most 50,000 characters at a time.
 
     Args:
         path: Relative path, for example "reports/market.md".
@@ -31,10 +33,16 @@ def file_read(path: str, first_line: int = 1, max_lines: int = 400) -> str:
     lines = open_workspace().read(path).splitlines(keepends=True)
     if first_line > max(len(lines), 1):
         raise ToolArgumentsInvalid(f"{path!r} has {len(lines)} lines: first_line={first_line} is behind its end")
-    last = first_line - 1 + max_lines
+    shown: list[str] = []
+    room = MAX_CHARACTERS
+    for line in lines[first_line - 1 : first_line - 1 + max_lines]:
+        if len(line) > room and shown:
+            break
+        shown.append(line if len(line) <= room else line[:room] + "[line cut]\n")
+        room -= min(room, len(line))
+    last = first_line - 1 + len(shown)
     rest = len(lines) - last
-    more = f"\n[{rest} more lines: read on with first_line={last + 1}]" if rest > 0 else ""
-    return "".join(lines[first_line - 1 : last]) + more
+    return "".join(shown) + (f"\n[{rest} more lines: read on with first_line={last + 1}]" if rest > 0 else "")
 
 
 @tool(idempotent=True)
