@@ -73,10 +73,12 @@ class FakeModelServer:
         self._wire = wire or Wire()
         self._key = key
         self._count_file = count_file
-        self._connections: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._changed = asyncio.Condition()
         self.requests: list[Received] = []
+        self.connections = 0
+        """How many connections were made."""
         self.hung_up = asyncio.Event()
         """Set when a client leaves a request that hangs."""
 
@@ -87,9 +89,9 @@ class FakeModelServer:
     async def __aexit__(self, *exc_info: object) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._connections:
+        for task in self._open:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self._open, return_exceptions=True)
         await self._server.wait_closed()
 
     @property
@@ -106,14 +108,15 @@ class FakeModelServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections.add(task)
+        self._open.add(task)
+        self.connections += 1
         try:
             while (request := await _read_request(reader)) is not None:
                 await self._answer(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client left
         finally:
-            self._connections.discard(task)
+            self._open.discard(task)
             writer.close()
 
     async def _answer(self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -28,13 +28,14 @@ def classify(error: Exception, *, profile: ProviderProfile, key: str) -> ModelEr
     Parameters: `error` is any exception of the SDK, of its HTTP client, or a ValueError of a line that is not JSON.
     `key` is taken out of every text.
     """
+    import httpx2
     import openai
 
     if isinstance(error, openai.APIStatusError):
         return _by_status(error.status_code, _body(error.body), error.response.headers, profile, key)
     if isinstance(error, openai.APITimeoutError):
         return ModelTransient(f"{profile.name} sent nothing within the timeout", code="timeout")
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError | httpx2.StreamError):
         cause = f": {type(error.__cause__).__name__}" if error.__cause__ is not None else ""
         return ModelTransient(
             f"the connection to {profile.name} failed or was cut{cause}. Check the network and the base URL", code="connection"
