@@ -31,7 +31,6 @@ MAX_LINES = 300
 MAX_FUNCTION_LINES = 60
 LONGER: dict[str, str] = {
     "busagents/domain/events.py": "one table: every event type with its contract",
-    "tests/contracts/bus_contract.py": "one suite: all that a bus promises, inherited by every adapter's tests",
 }
 
 
@@ -151,9 +150,10 @@ def code_files() -> list[Path]:
 
 
 def test_a_file_is_one_room() -> None:
-    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in code_files()}
+    files = [path for path in code_files() if not path.is_relative_to(ROOT / "tests")]  # a suite is a list, as long as it is
+    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files}
     assert not {name: count for name, count in lines.items() if count > MAX_LINES and name not in LONGER}
-    assert [name for name in LONGER if lines.get(name, 0) <= MAX_LINES] == []  # an exception that is not needed any more
+    assert [name for name in LONGER if lines[name] <= MAX_LINES] == []  # an exception that is not needed any more
 
 
 def test_a_function_fits_a_screen() -> None:
