@@ -6,7 +6,6 @@ Behind each fault every acknowledged entry must be read back once, in order, wit
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from busagents.adapters.jetstream.bus import JetStreamBus, connect_bus
+from busagents.adapters.jetstream.inbox import JetStreamInbox
 from busagents.adapters.jetstream.log import JetStreamLog
 from busagents.adapters.jetstream.provision import provision
 from busagents.domain.subjects import STREAM, ThreadRef
@@ -36,6 +36,19 @@ async def append(bus: JetStreamBus, ref: ThreadRef, body: bytes, head: int, entr
 
 async def bodies(bus: JetStreamBus, ref: ThreadRef) -> list[bytes]:
     return [entry.body async for entry in bus.log.read_thread(ref)]
+
+
+async def work_off(inbox: JetStreamInbox, count: int) -> set[bytes]:
+    """Acknowledge what comes until `count` different messages came."""
+    got: set[bytes] = set()
+    async with asyncio.timeout(30):
+        async for delivery in inbox.deliveries():
+            got.add(delivery.message.body)
+            await delivery.ack()
+            inbox.release()
+            if len(got) == count:
+                break
+    return got
 
 
 async def struck(fault: LinkFault) -> None:
@@ -67,6 +80,7 @@ async def test_15_no_acknowledged_entry_is_lost_or_doubled_over_twenty_kills_of_
     refs = [new_ref() for _ in buses]
     acknowledged: list[list[bytes]] = [[] for _ in buses]
     stop = asyncio.Event()
+    progress = [asyncio.Event() for _ in buses]
 
     async def write(who: int) -> None:
         head = 0
@@ -74,15 +88,14 @@ async def test_15_no_acknowledged_entry_is_lost_or_doubled_over_twenty_kills_of_
             body = f"{who}:{len(acknowledged[who])}".encode()
             head = await append(buses[who], refs[who], body, head)
             acknowledged[who].append(body)
-
-    async def progress(beyond: list[int]) -> None:
-        while any(len(done) <= before for done, before in zip(acknowledged, beyond, strict=True)):
-            await asyncio.sleep(0.002)
+            progress[who].set()
 
     writers = [asyncio.create_task(write(who)) for who in range(len(buses))]
     for _ in range(20):
         async with asyncio.timeout(20):
-            await progress([len(done) for done in acknowledged])
+            for each in progress:
+                each.clear()
+                await each.wait()
         await own_server.kill()
         await own_server.start()
     stop.set()
@@ -97,15 +110,7 @@ async def test_15_messages_sent_while_the_server_is_killed_are_delivered_and_sto
     await provision(bus.client)
     ref = new_ref()
     inbox = await bus.inbox(ref.participant, credits=4)
-    got: set[bytes] = set()
-
-    async def consume() -> None:
-        async for delivery in inbox.deliveries():
-            got.add(delivery.message.body)
-            await delivery.ack()
-            inbox.release()
-
-    consumer = asyncio.create_task(consume())
+    working = asyncio.create_task(work_off(inbox, 25))
     for kill in range(5):
         sends = [
             asyncio.create_task(bus.log.send(ref, "in", f"{kill}:{n}".encode(), entry_id=str(uuid.uuid4()), types="test"))
@@ -115,11 +120,8 @@ async def test_15_messages_sent_while_the_server_is_killed_are_delivered_and_sto
         await own_server.start()
         await asyncio.gather(*sends)
     sent = [f"{kill}:{n}".encode() for kill in range(5) for n in range(5)]
-    async with asyncio.timeout(30):
-        while got != set(sent):
-            await asyncio.sleep(0.01)
+    assert await working == set(sent)
     assert sorted(await bodies(bus, ref)) == sorted(sent)
-    consumer.cancel()
     await bus.close()
 
 
@@ -329,22 +331,11 @@ async def test_25_deliveries_that_arrive_doubled_or_out_of_order_lose_nothing_an
     inbox = await far.inbox(ref.participant, credits=2)
     armed = fault(link, Direction.TO_CLIENT, b"message ")
     written = [f"message {number}".encode() for number in range(12)]
-    got: set[bytes] = set()
-
-    async def consume() -> None:
-        async for delivery in inbox.deliveries():
-            got.add(delivery.message.body)
-            await delivery.ack()
-            inbox.release()
-
-    consumer = asyncio.create_task(consume())
+    working = asyncio.create_task(work_off(inbox, len(written)))
     for body in written:
         await bus.log.send(ref, "in", body, entry_id=str(uuid.uuid4()), types="test")
     await struck(armed)
-    async with asyncio.timeout(20):
-        while got != set(written):
-            await asyncio.sleep(0.01)
-    consumer.cancel()
+    assert await working == set(written)
     assert await bodies(bus, ref) == written
 
 
@@ -403,16 +394,7 @@ async def test_26_an_inbox_in_a_black_hole_goes_on_when_the_link_is_back(
     for number in range(3):
         await bus.log.send(ref, "in", str(number).encode(), entry_id=str(uuid.uuid4()), types="test")
     link.heal()
-    got: set[bytes] = set()
-    with contextlib.suppress(StopAsyncIteration):
-        async with asyncio.timeout(30):
-            async for delivery in inbox.deliveries():
-                got.add(delivery.message.body)
-                await delivery.ack()
-                inbox.release()
-                if len(got) == 3:
-                    break
-    assert got == {b"0", b"1", b"2"}
+    assert await work_off(inbox, 3) == {b"0", b"1", b"2"}
 
 
 async def test_26_an_inbox_whose_link_was_down_is_served_by_the_next_connection(
@@ -424,12 +406,4 @@ async def test_26_an_inbox_whose_link_was_down_is_served_by_the_next_connection(
     for number in range(6):
         await bus.log.send(ref, "in", str(number).encode(), entry_id=str(uuid.uuid4()), types="test")
     link.heal()
-    got: set[bytes] = set()
-    async with asyncio.timeout(30):
-        async for delivery in inbox.deliveries():
-            got.add(delivery.message.body)
-            await delivery.ack()
-            inbox.release()
-            if len(got) == 6:
-                break
-    assert got == {str(number).encode() for number in range(6)}
+    assert await work_off(inbox, 6) == {str(number).encode() for number in range(6)}

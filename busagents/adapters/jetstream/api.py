@@ -50,7 +50,12 @@ async def call(client: Client, subject: str, body: dict[str, Any] | None = None,
             f"the NATS server does not answer JetStream request {subject!r} ({type(error).__name__}): "
             "check that it runs with JetStream enabled and that this user may call it"
         ) from None
-    answer: dict[str, Any] = msgspec.json.decode(reply.data)
+    return decode(reply.data)
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """An API answer. Raises ApiError when it is an error."""
+    answer: dict[str, Any] = msgspec.json.decode(data)
     problem = answer.get("error")
     if problem:
         raise ApiError(problem.get("code", 0), problem.get("err_code", 0), problem.get("description", ""))

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 
 from busagents.adapters.jetstream.api import ApiError, call
 from busagents.adapters.jetstream.blobs import JetStreamBlobs
-from busagents.adapters.jetstream.connection import Reconnects, connect_client
+from busagents.adapters.jetstream.connection import ConnectionEvents, connect_client
 from busagents.adapters.jetstream.discovery import announce, discover
 from busagents.adapters.jetstream.inbox import JetStreamInbox
 from busagents.adapters.jetstream.live import JetStreamLive
@@ -50,19 +50,20 @@ async def connect_bus(
     Raises:
         BusUnreachable: nothing answers at the address.
     """
-    reconnects = Reconnects()
-    client = await connect_client(url, user=user, password=password, name=name, inbox_prefix=inbox_prefix, reconnects=reconnects)
-    return JetStreamBus(client, reconnects, ConsumerSettings(replicas, ack_wait))
+    events = ConnectionEvents()
+    client = await connect_client(url, user=user, password=password, name=name, inbox_prefix=inbox_prefix, events=events)
+    return JetStreamBus(client, events, ConsumerSettings(replicas, ack_wait))
 
 
 class JetStreamBus:
     """Everything through one connection. `client` is for provisioning; do not close it."""
 
-    def __init__(self, client: Client, reconnects: Reconnects, consumers: ConsumerSettings) -> None:
+    def __init__(self, client: Client, events: ConnectionEvents, consumers: ConsumerSettings) -> None:
         self.client = client
-        self._reconnects = reconnects
+        self._events = events
         self._consumers = consumers
         self._log = JetStreamLog(client)
+        events.lost.append(self._log.connection_lost)
         self._blobs = JetStreamBlobs(client)
 
     @property
@@ -72,7 +73,7 @@ class JetStreamBus:
 
     async def inbox(self, participant: str, *, credits: int) -> JetStreamInbox:
         """See Bus.inbox."""
-        return await JetStreamInbox(self.client, self._reconnects, participant, self._consumers, credits).open()
+        return await JetStreamInbox(self.client, self._events, participant, self._consumers, credits).open()
 
     async def publish_live(self, ref: ThreadRef, body: bytes) -> None:
         """See Bus.publish_live."""

@@ -18,24 +18,21 @@ _PING = 5  # seconds; a link that swallows everything is noticed after two lost 
 _PENDING = 2 * 1024 * 1024  # bytes buffered while disconnected: what was buffered is resolved or sent again anyway
 
 
-class Reconnects:
-    """Whom to tell after each reconnection: what the old connection had asked for will never be answered."""
+class ConnectionEvents:
+    """Whom to tell when the connection is lost, and when another one stands: what was asked for on the old one is gone."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[], None]] = []
+        self.lost: list[Callable[[], None]] = []
+        self.back: list[Callable[[], None]] = []
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each reconnection."""
-        self._listeners.append(listener)
-
-    def forget(self, listener: Callable[[], None]) -> None:
-        """Call it no more."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
-
-    async def happened(self) -> None:
+    async def on_lost(self) -> None:
         """nats-py's callback."""
-        for listener in list(self._listeners):
+        for listener in list(self.lost):
+            listener()
+
+    async def on_back(self) -> None:
+        """nats-py's callback."""
+        for listener in list(self.back):
             listener()
 
 
@@ -46,7 +43,7 @@ async def connect_client(
     password: str | None = None,
     name: str = "busagents",
     inbox_prefix: str | None = None,
-    reconnects: Reconnects | None = None,
+    events: ConnectionEvents | None = None,
 ) -> Client:
     """Connect to `url` (several, comma-separated, for a cluster), and from then on reconnect for ever.
 
@@ -70,7 +67,8 @@ async def connect_client(
                 pending_size=_PENDING,
                 inbox_prefix=inbox_prefix or "_INBOX",
                 error_cb=_note,
-                reconnected_cb=reconnects.happened if reconnects is not None else None,
+                disconnected_cb=events.on_lost if events is not None else None,
+                reconnected_cb=events.on_back if events is not None else None,
             )
     except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
         shown = re.sub(r"//[^@/]*@", "//", url)

@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from busagents.adapters.jetstream.api import ApiError, call
-from busagents.adapters.jetstream.connection import Reconnects
+from busagents.adapters.jetstream.connection import ConnectionEvents
 from busagents.adapters.jetstream.delivery import JetStreamDelivery
 from busagents.adapters.jetstream.streams import NANOS, ConsumerSettings, inbox_settings
 from busagents.domain.subjects import STREAM, inbox_consumer, parse_log_subject
@@ -29,7 +29,6 @@ from busagents.errors import BusUnreachable, InvalidName
 from busagents.ports.log import Delivery, StoredMessage
 
 _log = logging.getLogger("busagents.bus")
-_EXPIRES = 30.0  # seconds one pull waits at the server
 _GRACE = 2.0  # seconds after which a pull whose end was not heard counts as lost
 _BACK_OFF = 0.5  # seconds between pulls while the consumer cannot serve them
 
@@ -46,10 +45,10 @@ class JetStreamInbox:
     """ports.log.Inbox."""
 
     def __init__(
-        self, client: Client, reconnects: Reconnects, participant: str, settings: ConsumerSettings, credits: int
+        self, client: Client, events: ConnectionEvents, participant: str, settings: ConsumerSettings, credits: int
     ) -> None:
         self._client = client
-        self._reconnects = reconnects
+        self._events = events
         self._participant = participant
         self._settings = settings
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{inbox_consumer(participant)}"
@@ -76,7 +75,7 @@ class JetStreamInbox:
         except ApiError as error:
             raise error.as_bus_error() from None
         await self._subscribe()
-        self._reconnects.listen(self._reconnected)
+        self._events.back.append(self._reconnected)
         self._loop = asyncio.create_task(self._pull_for_ever(), name=f"inbox-{self._participant}")
         return self
 
@@ -92,7 +91,8 @@ class JetStreamInbox:
 
     async def close(self) -> None:
         """See Inbox.close. What was taken from the server but not yet yielded is given back at once."""
-        self._reconnects.forget(self._reconnected)
+        if self._reconnected in self._events.back:
+            self._events.back.remove(self._reconnected)
         if self._loop is not None:
             self._loop.cancel()
         if self._subscription is not None:
@@ -129,8 +129,8 @@ class JetStreamInbox:
     async def _ask(self) -> None:
         self._count += 1
         batch, self._free = self._free, 0
-        self._pull = _Pull(f"{self._prefix}.{self._count}", batch, time.monotonic() + _EXPIRES + _GRACE)
-        query = msgspec.json.encode({"batch": batch, "expires": int(_EXPIRES * NANOS)})
+        self._pull = _Pull(f"{self._prefix}.{self._count}", batch, time.monotonic() + self._settings.pull_expires + _GRACE)
+        query = msgspec.json.encode({"batch": batch, "expires": int(self._settings.pull_expires * NANOS)})
         try:
             await self._client.publish(self._next, query, reply=self._pull.reply)
         except BaseException:

@@ -21,10 +21,11 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from busagents.adapters.jetstream.api import ApiError, call
+from busagents.adapters.jetstream.api import ApiError, decode
 from busagents.adapters.jetstream.read import LogReader, stored_message
+from busagents.adapters.jetstream.requests import NoAnswer, NobodyThere, Requests
 from busagents.domain.subjects import LOG_PREFIX, STREAM, ThreadRef, log_subject, session_filter, thread_filter
-from busagents.errors import AppendUnresolved, BusUnreachable, EntryTooLarge, Fenced, LogFull
+from busagents.errors import AppendUnresolved, EntryTooLarge, Fenced, LogFull
 from busagents.ports.log import StoredMessage
 
 _FULL = {10077, 10002, 10023, 10047}  # max bytes, account limit, server resources
@@ -53,7 +54,13 @@ class JetStreamLog:
     def __init__(self, client: Client, *, deadline: float = 60.0) -> None:
         self._client = client
         self._deadline = deadline
+        self._requests = Requests(client)
         self._reader = LogReader(client)
+
+    def connection_lost(self) -> None:
+        """Do not wait for answers that will not come: look at the log as soon as there is a connection."""
+        self._requests.lost()
+        self._reader.connection_lost()
 
     async def append(self, ref: ThreadRef, body: bytes, *, entry_id: str, head: int, types: str) -> int:
         """See EventLog.append."""
@@ -66,7 +73,7 @@ class JetStreamLog:
         subject = log_subject(ref.checked(), "ev")
         end = time.monotonic() + self._deadline
         while time.monotonic() < end:
-            position = await self._publish(subject, body, headers)
+            position = await self._publish(subject, body, headers, end)
             if position is not None:
                 return position
             last = await self._leader_last(subject, end)
@@ -83,22 +90,22 @@ class JetStreamLog:
         subject = log_subject(ref.checked(), kind)
         end = time.monotonic() + self._deadline
         while time.monotonic() < end:
-            position = await self._publish(subject, body, headers)
+            position = await self._publish(subject, body, headers, end)
             if position is not None:
                 return position
             await self._pause(subject)
         raise _unresolved(subject, self._deadline)
 
-    async def _publish(self, subject: str, body: bytes, headers: dict[str, str]) -> int | None:
+    async def _publish(self, subject: str, body: bytes, headers: dict[str, str], end: float) -> int | None:
         """The position it was stored at, or None when that is not known."""
         try:
-            reply = await self._client.request(subject, body, timeout=_ANSWER, headers=headers)
+            reply = await self._requests.request(subject, body, timeout=_patience(end), headers=headers)
         except nats.errors.MaxPayloadError:
             raise _too_large(subject, len(body), self._client.max_payload) from None
-        except nats.errors.NoRespondersError:  # no leader now, or no stream at all
-            await self._check_stream()
+        except NobodyThere:  # no leader now, or no stream at all
+            await self._reader.check_stream()
             return None
-        except (nats.errors.Error, TimeoutError, OSError):
+        except NoAnswer:
             return None
         answer = _PUB_ACK.decode(reply.data)
         problem = answer.error
@@ -114,15 +121,6 @@ class JetStreamLog:
         if problem.err_code not in _LOOK_AT_HEAD and problem.code != 503:
             raise ApiError(problem.code, problem.err_code, problem.description).as_bus_error()
         return None
-
-    async def _check_stream(self) -> None:
-        try:
-            await call(self._client, f"STREAM.INFO.{STREAM}", timeout=_ANSWER)
-        except ApiError as error:
-            if not error.passes:
-                raise error.as_bus_error() from None
-        except BusUnreachable:
-            return  # unknown: the caller tries again until its deadline
 
     async def _pause(self, subject: str) -> None:
         if self._client.is_closed:
@@ -142,14 +140,15 @@ class JetStreamLog:
     async def _leader_last(self, subject: str, end: float) -> StoredMessage | None:
         while True:
             try:
-                raw = await call(self._client, f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, timeout=_ANSWER)
-                return _from_api(raw["message"])
+                query = msgspec.json.encode({"last_by_subj": subject})
+                reply = await self._requests.request(f"$JS.API.STREAM.MSG.GET.{STREAM}", query, timeout=_patience(end))
+                return _from_api(decode(reply.data)["message"])
             except ApiError as error:
                 if error.err_code == _NO_MESSAGE:
                     return None
                 if not error.passes:
                     raise error.as_bus_error() from None
-            except BusUnreachable:
+            except (NoAnswer, NobodyThere):
                 pass  # no answer is no knowledge
             if time.monotonic() > end:
                 raise _unresolved(subject, self._deadline)
@@ -166,6 +165,11 @@ class JetStreamLog:
     def read_participant(self, participant: str, *, after: int = 0) -> AsyncIterator[StoredMessage]:
         """See EventLog.read_participant."""
         return self._reader.read(f"{LOG_PREFIX}.{participant}.>", after)
+
+
+def _patience(end: float) -> float:
+    """Seconds to wait for an answer when nothing may take longer than until `end` (monotonic seconds)."""
+    return min(_ANSWER, max(0.1, end - time.monotonic()))
 
 
 def _too_large(subject: str, size: int, limit: int) -> EntryTooLarge:

@@ -21,6 +21,7 @@ _PAGE_BYTES = 8 * 1024 * 1024  # far below what client and server buffer, so tha
 _PATIENCE = 2.0  # seconds without a message until a page counts as lost
 _DEADLINE = 10.0  # seconds until a page that cannot be had is an error
 _NO_MESSAGE = 10037
+_LOST = "lost"  # beside the server's status codes
 
 
 class _Page:
@@ -44,6 +45,11 @@ class _Page:
         self.left = int(headers.get("Nats-Num-Pending", 0))
         self.done.set()
 
+    def lose(self) -> None:
+        if not self.done.is_set():
+            self.status = _LOST
+            self.done.set()
+
 
 class LogReader:
     """Reads through one reply subscription, opened at the first page."""
@@ -54,6 +60,11 @@ class LogReader:
         self._pages: dict[str, _Page] = {}
         self._count = 0
         self._replicated: bool | None = None
+
+    def connection_lost(self) -> None:
+        """The pages on their way will not be completed."""
+        for page in self._pages.values():
+            page.lose()
 
     async def read(self, subject_filter: str, after: int) -> AsyncIterator[StoredMessage]:
         """Every entry that matches, behind position `after`, in order, at least up to the tip at the call.
@@ -140,19 +151,29 @@ class LogReader:
             del self._pages[token]
         if page.status in ("204", "404"):
             return page
+        if page.status == _LOST:
+            return None
         if page.status == "503":  # nobody answers direct gets: no leader now, or no stream at all
-            await self._check_stream()
+            await self.check_stream()
             return None
         raise BusUnreachable(
             f"the server refuses to read {subject_filter} (status {page.status}): check its version and this user's rights"
         )
 
-    async def _check_stream(self) -> None:
+    async def check_stream(self) -> None:
+        """Nobody answers for the stream now: return if that can pass.
+
+        Raises:
+            LogRegressed: the stream is gone.
+            BusUnreachable: the server refuses to tell.
+        """
         try:
-            await call(self._client, f"STREAM.INFO.{STREAM}")
+            await call(self._client, f"STREAM.INFO.{STREAM}", timeout=_PATIENCE)
         except ApiError as error:
             if not error.passes:
                 raise error.as_bus_error() from None
+        except BusUnreachable:
+            return  # no answer is no knowledge
 
     async def _open(self) -> None:
         prefix = self._client.new_inbox()

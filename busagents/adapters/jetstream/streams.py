@@ -14,11 +14,14 @@ MAX_DELIVER = 12  # the worker gives up well before; beyond it the server stops 
 
 
 class ConsumerSettings(msgspec.Struct, frozen=True):
-    """What a deployment chooses: copies of each consumer, and the seconds until a silent holder loses a delivery."""
+    """How inboxes are served: copies of each consumer, seconds until a silent holder loses a delivery, deliveries of one
+    message at most, seconds one pull waits at the server.
+    """
 
     replicas: int = 1
     ack_wait: float = 10.0
     max_deliver: int = MAX_DELIVER
+    pull_expires: float = 30.0
 
 
 def log_stream(replicas: int, max_bytes: int, *, duplicate_window: float = DUPLICATE_WINDOW) -> dict[str, Any]:
