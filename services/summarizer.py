@@ -6,8 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from busagents import Progress, agent
-from busagents.domain.function import FunctionTask
+from busagents import FunctionTask, Progress, agent
 
 SENTENCES = 3  # of a summary
 COMMON = frozenset(

@@ -6,9 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from busagents import Artifact, agent
-from busagents.domain.function import FunctionTask
-from busagents.domain.messages import DataPart
+from busagents import Artifact, DataPart, FunctionTask, agent
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
