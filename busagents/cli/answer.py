@@ -30,7 +30,8 @@ async def show_answer(task: Task) -> Result:
             line.write(pieces.delta(item))
             remark = _progress(item)
         if remark:
-            line.end()
+            if sys.stdout.isatty():  # else the text is read by a program, and stays as the model wrote it
+                line.end()
             note(paint(f"  · {remark}", "grey", sys.stderr))
     line.end()
     return await task.result()
