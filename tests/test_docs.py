@@ -19,6 +19,7 @@ from busagents.domain import events as e
 from busagents.domain.codec import decode_entry, decode_record
 from busagents.domain.function import FunctionTask, agent
 from busagents.domain.subjects import inbox_consumer, parse_log_subject
+from busagents.runtime.live_feed import LiveMessageBody
 from busagents.runtime.supervisor.nats_server import NatsServer
 
 ROOT = Path(__file__).parent.parent
@@ -129,17 +130,20 @@ async def test_a_plain_nats_client_gets_an_answer_by_what_the_page_says(own_serv
     confirmed = await plain.request(subject, body)  # before any process of the participant is up
     assert msgspec.json.decode(confirmed.data)["stream"] == "BUSAGENTS"
     async with running(own_server.url, helper):
-        completed = None
-        while completed is None:
+        completed, deltas = None, ""
+        while completed is None or not deltas:
             message = await watched.next_msg(timeout=30)
             if (message.headers or {}).get("Nats-Sequence"):
                 records = decode_entry(message.data, where="live").events
-                completed = next((r for r in records if r.type == "task.completed"), None)
+                completed = next((r for r in records if r.type == "task.completed"), completed)
+            else:
+                deltas += "".join(delta.text for delta in msgspec.json.decode(message.data, type=LiveMessageBody).deltas)
         recorded = decode_record(completed, where="live")
         info = await plain.jetstream().consumer_info("BUSAGENTS", inbox_consumer("helper"))
     assert recorded is not None
     assert isinstance(recorded.event, e.TaskCompleted)
     assert (recorded.task, recorded.event.message.text) == ("t-1", "you asked: What is 6 times 7?")
+    assert deltas == recorded.event.message.text
     shown = msgspec.json.decode(blocks(SUBJECTS, "json")[1])
     assert (info.config.max_deliver, info.config.max_waiting) == (shown["max_deliver"], shown["max_waiting"])
     await plain.close()
