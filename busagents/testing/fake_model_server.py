@@ -83,7 +83,7 @@ class FakeModelServer:
         """Set when a client leaves a request that hangs."""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -105,18 +105,20 @@ class FakeModelServer:
         async with self._changed:
             await self._changed.wait_for(lambda: len(self.requests) >= count)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio 3.11 reports each one it made itself as an error when it is canceled.
+        task = asyncio.create_task(self._connected(reader, writer))
         self._open.add(task)
+        task.add_done_callback(self._open.discard)
         self.connections += 1
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (request := await _read_request(reader)) is not None:
                 await self._answer(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client left
         finally:
-            self._open.discard(task)
             writer.close()
 
     async def _answer(self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
