@@ -141,4 +141,6 @@ class JetStreamBus:
         if self.client.is_connected:
             with contextlib.suppress(nats.errors.Error, TimeoutError):
                 await self.client.flush(2)
-        await self.client.close()
+        with contextlib.suppress(OSError):  # the connection broke just now
+            await self.client.close()
+        self._log.connection_lost()  # nobody waits for ever on a closed bus

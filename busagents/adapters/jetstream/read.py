@@ -177,8 +177,8 @@ class LogReader:
 
     async def _open(self) -> None:
         prefix = self._client.new_inbox()
-        self._prefix = prefix
         await self._client.subscribe(f"{prefix}.*", cb=self._receive)
+        self._prefix = prefix
 
     async def _receive(self, message: Msg) -> None:
         page = self._pages.get(message.subject.rpartition(".")[2])

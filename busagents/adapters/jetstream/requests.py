@@ -33,15 +33,14 @@ class Requests:
             NoAnswer, NobodyThere: see there.
             MaxPayloadError: of the client; nothing was sent.
         """
-        if not self._prefix:
-            self._prefix = self._client.new_inbox()
-            await self._client.subscribe(f"{self._prefix}.*", cb=self._receive)
         self._count += 1
         token = str(self._count)
         loop = asyncio.get_running_loop()
         answer = self._waiting[token] = loop.create_future()
         timer = loop.call_later(timeout, _give_up, answer, f"no answer within {timeout:g} s")
         try:
+            if not self._prefix:
+                await self._open()
             await self._client.publish(subject, body, reply=f"{self._prefix}.{token}", headers=headers)
             message: Msg = await answer
         except nats.errors.MaxPayloadError:
@@ -59,6 +58,11 @@ class Requests:
         """The connection broke: no answer to anything sent before is sure to come."""
         for answer in self._waiting.values():
             _give_up(answer, "the connection was lost")
+
+    async def _open(self) -> None:
+        prefix = self._client.new_inbox()
+        await self._client.subscribe(f"{prefix}.*", cb=self._receive)
+        self._prefix = prefix
 
     async def _receive(self, message: Msg) -> None:
         answer = self._waiting.get(message.subject[len(self._prefix) + 1 :])
