@@ -15,8 +15,9 @@ WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 async def word_count(task: FunctionTask) -> AsyncIterator[str | Artifact]:
     words = [word.lower() for word in WORD.findall(task.text)]
     sentences = max(len(re.findall(r"[.!?]+(?=\s|$)", task.text)), 1 if words else 0)
+    totals = ((len(words), "word"), (sentences, "sentence"), (len(task.text), "character"))
     common = Counter(words).most_common(5)
-    yield f"{len(words)} words, {sentences} sentences, {len(task.text)} characters."
+    yield ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in totals) + "."
     if common:
         yield " Most frequent: " + ", ".join(f"{word} ({count})" for word, count in common) + "."
     counts = {"words": len(words), "sentences": sentences, "characters": len(task.text), "frequent": dict(common)}

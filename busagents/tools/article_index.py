@@ -19,13 +19,14 @@ import msgspec
 _K1, _B = 1.2, 0.75  # the usual constants: how fast repeated words saturate, how much length counts
 _TITLE_WEIGHT = 3  # a word of the title counts as often as this many in the text
 _SNIPPET = 400  # characters
+_CUTOFF = 0.2  # of the best score: what is far below it shares a chance word
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}")
 _STOP = frozenset(
     _WORD.findall(
-        "a about an and any are as at be by can do does for from give how i in into is it its me my of on or our please "
-        "search so tell than that the their them there these they this to was we were what when where which who why will "
-        "with you your"
+        "a about an and any are as at be but by can could did do does for from get give had has have help how i if in into is it "
+        "its me my no not of on or our please search should so tell than that the their them there these they this to was we were "
+        "what when where which who why will with would you your"
     )
 )
 
@@ -69,7 +70,8 @@ class ArticleIndex:
         """The `limit` best articles that share a word with the query, best first; of equal ones in order of file name."""
         terms = sorted(set(_terms(query)))
         scored = [(self._score(article, terms), article) for article in self._articles]
-        best = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])[:limit]
+        least = _CUTOFF * max((score for score, _ in scored), default=0.0)
+        best = sorted((pair for pair in scored if pair[0] > least), key=lambda pair: -pair[0])[:limit]
         return [Hit(article.title, article.source, self._snippet(article, terms)) for _, article in best]
 
     def _weight(self, term: str) -> float:
@@ -82,12 +84,16 @@ class ArticleIndex:
         return sum(self._weight(term) * count * (_K1 + 1) / (count + norm) for term, count in found)
 
     def _snippet(self, article: _Article, terms: list[str]) -> str:
-        """The sentence with the most weight of the query, and as many after it as there is room for."""
+        """The sentence with the most weight of the query, and as many after it as there is room for.
+
+        Words of the title do not count: the whole article is about them, and its first sentence most of all.
+        """
+        title = set(_terms(article.title))
         sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.split(article.body) if sentence.strip()]
         if not sentences:
             return ""
         words = [set(_terms(sentence)) for sentence in sentences]
-        start = max(range(len(sentences)), key=lambda i: sum(self._weight(term) for term in terms if term in words[i]))
+        start = max(range(len(sentences)), key=lambda i: sum(self._weight(term) for term in terms if term in words[i] - title))
         text = sentences[start]
         for following in sentences[start + 1 :]:
             if len(text) + 1 + len(following) > _SNIPPET:
@@ -106,14 +112,16 @@ def _read(source: str, text: str) -> _Article:
 
 
 def _terms(text: str) -> list[str]:
-    """Words without accents, case, stop words and plural endings."""
+    """Words without accents, case, stop words and the commonest endings."""
     plain = "".join(char for char in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(char))
-    return [_singular(word) for word in _WORD.findall(plain) if word not in _STOP]
+    return [_stem(word) for word in _WORD.findall(plain) if word not in _STOP]
 
 
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
+def _stem(word: str) -> str:
+    """One form for arrive, arrives, arrived, arriving and for city, cities. Not a word, and need not be one."""
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        word = word[:-1]
+    for ending in ("ing", "ed", "e", "i", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
     return word
