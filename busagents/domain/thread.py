@@ -11,16 +11,19 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from busagents.domain.codec import Consumed, Entry
-from busagents.domain.events import Recorded
+from busagents.domain.codec import Consumed, Entry, derived_id
+from busagents.domain.events import Recorded, TaskFailed
 from busagents.domain.fold import evolve
 from busagents.domain.state import ThreadState
 from busagents.domain.subjects import Kind
-from busagents.errors import ChainBroken
+from busagents.errors import BlobMissing, ChainBroken, UnreadableEntry
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """An `in` or `stop` entry read from the log. `problem` says why it is unreadable, if it is; it then has no events."""
+    """An `in` or `stop` entry read from the log. `problem` says why it is unreadable, if it is; it then has no events.
+
+    `blob_missing`: the problem is a payload that is not in the object store.
+    """
 
     id: str
     kind: Kind
@@ -28,6 +31,12 @@ class Incoming(msgspec.Struct, frozen=True):
     position: int
     events: tuple[Recorded, ...]
     problem: str = ""
+    blob_missing: bool = False
+
+    @property
+    def refusal_task(self) -> str:
+        """The id under which the message is answered if it cannot be read."""
+        return derived_id("task", self.id)
 
     @property
     def consumed(self) -> Consumed:
@@ -44,6 +53,23 @@ def apply_events(state: ThreadState, consumed: Iterable[Incoming], events: Itera
     for recorded in events:
         state = evolve(state, recorded)
     return state
+
+
+UNREADABLE = "unreadable"  # the reason of the task.failed that answers a message nobody can read
+
+
+def as_consumed(incoming: Incoming, events: Iterable[Recorded]) -> Incoming:
+    """The message as the entry with these events took it: without events if the entry says that it could not be read.
+
+    Raises:
+        BlobMissing, UnreadableEntry: it could be read then, and cannot now.
+    """
+    answers = (recorded for recorded in events if recorded.task == incoming.refusal_task)
+    if any(isinstance(answer.event, TaskFailed) and answer.event.reason == UNREADABLE for answer in answers):
+        return replace(incoming, events=())
+    if incoming.problem:
+        raise (BlobMissing if incoming.blob_missing else UnreadableEntry)(incoming.problem)
+    return incoming
 
 
 def seal(state: ThreadState, sha256: str) -> ThreadState:

@@ -17,7 +17,7 @@ from busagents.domain.codec import (
 from busagents.domain.events import Recorded
 from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
-from busagents.domain.thread import Incoming, apply_events, check_chain, seal
+from busagents.domain.thread import Incoming, apply_events, as_consumed, check_chain, seal
 from busagents.errors import BlobMissing, ChainBroken, Fenced, UnreadableEntry
 from busagents.ports.clock import Clock
 from busagents.ports.log import Bus, StoredMessage
@@ -114,9 +114,10 @@ class Journal:
         where = f"position {stored.position} of thread {thread.ref}"
         entry = decode_entry(stored.body, where=where)
         check_chain(thread.state, entry, where=where)
-        consumed = [self._consumed(thread, item.id, item.sha256, where) for item in entry.consumed]
-        records = [decode_record(await claim_check.claim(self._bus, record), where=where) for record in entry.events]
-        state = apply_events(thread.state, consumed, [recorded for recorded in records if recorded is not None])
+        decoded = [decode_record(await claim_check.claim(self._bus, record), where=where) for record in entry.events]
+        records = [recorded for recorded in decoded if recorded is not None]
+        consumed = [as_consumed(self._consumed(thread, item.id, item.sha256, where), records) for item in entry.consumed]
+        state = apply_events(thread.state, consumed, records)
         thread.state = seal(state, sha256_hex(stored.body))
         thread.head = stored.position
 
@@ -144,7 +145,8 @@ class Journal:
             entry = decode_entry(stored.body, where=where, fallback_id=fallback)
             records = [decode_record(await claim_check.claim(self._bus, record), where=where) for record in entry.events]
         except (UnreadableEntry, BlobMissing) as error:
-            return Incoming(fallback, stored.kind, sha256, stored.position, (), problem=str(error))
+            missing = isinstance(error, BlobMissing)
+            return Incoming(fallback, stored.kind, sha256, stored.position, (), problem=str(error), blob_missing=missing)
         events = tuple(_with_task(recorded, entry.id) for recorded in records if recorded is not None)
         wrong = next((recorded.event.type for recorded in events if recorded.event.kind != stored.kind), None)
         if wrong is not None:

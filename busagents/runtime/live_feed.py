@@ -14,11 +14,19 @@ from busagents.runtime.performer import Delta
 _PERIOD = 0.03  # seconds
 
 
-class LiveMessageBody(msgspec.Struct, frozen=True):
-    """What a watcher receives beside stored entries: `n` counts per thread from 1."""
+class Refusal(msgspec.Struct, frozen=True):
+    """The owner cannot trust or understand the thread's log: nothing can be recorded in it. `error` is the error's class name."""
 
-    n: int
-    deltas: tuple[Delta, ...]
+    error: str
+    message: str
+
+
+class LiveMessageBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a watcher receives beside stored entries: `n` counts a process's messages per thread from 1."""
+
+    n: int = 0
+    deltas: tuple[Delta, ...] = ()
+    refused: Refusal | None = None
 
 
 class LiveFeed:

@@ -16,7 +16,7 @@ from busagents.domain.output_type import convert_output
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
 from busagents.runtime.follow import follow
-from busagents.runtime.live_feed import LiveMessageBody
+from busagents.runtime.live_feed import LiveMessageBody, Refusal
 from busagents.runtime.live_session import LiveQueue, LiveSession, LiveSessions
 from busagents.runtime.outgoing import send_event
 from busagents.runtime.performer import Delta
@@ -65,7 +65,11 @@ class Task:
         self._after = position
 
     async def stream(self) -> AsyncIterator[TaskEvent | Delta]:
-        """Recorded events of the task, each once and in order, and between them live deltas; ends with the task."""
+        """Recorded events of the task, each once and in order, and between them live deltas; ends with the task.
+
+        Raises:
+            LogError: the thread's log cannot be trusted or understood; the task waits until it is mended.
+        """
         early, self._early = self._early, None
         if early is None:
             live = await self._sessions.get(self.session)
@@ -75,6 +79,8 @@ class Task:
         try:
             async for item in follow(self._bus, self.ref, queue, after=self._after, fresh=early is not None):
                 if isinstance(item, LiveMessageBody):
+                    if item.refused is not None:
+                        raise _refused(item.refused)
                     for delta in item.deltas:
                         if delta.task == self.id:
                             yield delta
@@ -149,3 +155,8 @@ class Task:
                 said = f": {reason}" if reason else ""
                 raise errors.TaskCanceled(f"task {self.id} was canceled{said}", task=self.id, session=self.session)
         raise AssertionError(f"{end.type} ends no task")
+
+
+def _refused(refusal: Refusal) -> errors.LogError:
+    kinds = (errors.ChainBroken, errors.UnreadableEntry, errors.BlobMissing, errors.LogRegressed)
+    return next((kind for kind in kinds if kind.__name__ == refusal.error), errors.LogError)(refusal.message)

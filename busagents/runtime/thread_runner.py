@@ -8,11 +8,10 @@ from typing import Protocol
 
 from busagents.domain import events as e
 from busagents.domain.agent_decider import limit_reached
-from busagents.domain.codec import derived_id
 from busagents.domain.decision import Command, Decision, close_calls, command_key, fail_task
 from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
-from busagents.domain.thread import Incoming, apply_events
+from busagents.domain.thread import UNREADABLE, Incoming, apply_events
 from busagents.ports.clock import Clock
 from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.performer import Performer
@@ -210,4 +209,4 @@ class ThreadRunner:
 
 
 def _refusal(incoming: Incoming) -> e.Recorded:
-    return e.Recorded(e.TaskFailed("unreadable", incoming.problem), derived_id("task", incoming.id))
+    return e.Recorded(e.TaskFailed(UNREADABLE, incoming.problem), incoming.refusal_task)

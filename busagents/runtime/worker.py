@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
+import msgspec
+
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import BusError, Fenced, LogError
 from busagents.ports.clock import Clock
@@ -14,6 +16,7 @@ from busagents.ports.log import Bus, Delivery
 from busagents.runtime import failpoints
 from busagents.runtime.dead_letter import MAX_FAILURES, MAX_UNSTARTED, record_dead_letter
 from busagents.runtime.journal import Journal, OpenThread
+from busagents.runtime.live_feed import LiveMessageBody, Refusal
 from busagents.runtime.performer import Performer
 from busagents.runtime.status import StatusWriter
 from busagents.runtime.thread_cache import ThreadCache
@@ -171,7 +174,12 @@ class Worker:
         except Fenced as error:
             _log.info("thread %s: %s", ref, error)
             return "fenced"
-        except (BusError, LogError) as error:  # not the message's fault: it waits until the bus, or an operator, is back
+        except LogError as error:  # the thread waits for an operator, or a newer version; whoever watches is told
+            _log.error("thread %s: %s", ref, error)
+            notice = LiveMessageBody(refused=Refusal(type(error).__name__, str(error)))
+            await self._bus.publish_live(ref, msgspec.json.encode(notice))
+            return "later"
+        except BusError as error:  # not the message's fault: it waits until the bus is back
             _log.error("thread %s: %s", ref, error)
             return "later"
         except Exception as error:  # noqa: BLE001 - a poison message stops its own thread only, whatever it raises
