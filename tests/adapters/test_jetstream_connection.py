@@ -36,7 +36,10 @@ async def test_an_address_where_nothing_listens_is_named_without_its_credentials
 
 
 async def test_an_address_that_accepts_and_says_nothing_is_given_up() -> None:
-    server = await asyncio.start_server(lambda reader, writer: reader.read(), "127.0.0.1", 0)
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     async with asyncio.timeout(20):
         with pytest.raises(BusUnreachable):
             await connect_bus(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}")
