@@ -17,7 +17,8 @@ from busagents.tools.article_index import Hit
 def _best(query: str) -> Hit:
     hits = web_search(query)
     assert isinstance(hits, list)
-    return hits[0]
+    best: Hit = hits[0]
+    return best
 
 
 @pytest.mark.parametrize(

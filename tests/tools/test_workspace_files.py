@@ -82,7 +82,12 @@ def test_a_link_to_a_file_outside_is_neither_read_nor_listed_and_writing_replace
 
 def test_a_link_to_a_folder_outside_is_not_followed(root: Path) -> None:
     (root / "link").symlink_to(root.parent / "outside", target_is_directory=True)
-    for attempt in (lambda: file_read("link/secret.txt"), lambda: file_write("link/new.txt", "x"), lambda: file_list("link")):
+    attempts: list[Callable[[], Any]] = [
+        lambda: file_read("link/secret.txt"),
+        lambda: file_write("link/new.txt", "x"),
+        lambda: file_list("link"),
+    ]
+    for attempt in attempts:
         with pytest.raises(ToolArgumentsInvalid, match="symbolic link"):
             attempt()
     assert os.listdir(root.parent / "outside") == ["secret.txt"]
