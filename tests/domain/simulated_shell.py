@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from busagents.domain import events as e
 from busagents.domain.agent_decider import AgentPolicy, ToolPolicy
 from busagents.domain.codec import VERSION, Entry, decode_entry, decode_record, encode_entry, sha256_hex, to_record
-from busagents.domain.decision import CallModel, Command, RunFunction, RunTool, WaitRetry, command_key, recover
+from busagents.domain.decision import CallModel, Command, RunFunction, RunTool, WaitRetry, command_key
 from busagents.domain.limits import Limits
 from busagents.domain.messages import ToolCallPart, Usage, assistant
 from busagents.domain.state import ThreadState
@@ -106,9 +106,7 @@ class Process:
         """Decide, append, perform, append, … as the runtime does."""
         records: list[e.Recorded] = []
         if self.state.active is not None:
-            records += recover(
-                self.state, owner=self._policy.owner, definition="def", model=self._policy.model, settings=self._policy.settings
-            )
+            records += self._policy.recover(self.state)
         running: dict[tuple[str, str, int, int, str], Command] = {}
         while True:
             for command in self._settle(records):

@@ -7,7 +7,7 @@ from simulated_shell import policy
 from thread_line import Line, answers, asks, run
 
 from busagents.domain import events as e
-from busagents.domain.decision import CallModel, RunTool, WaitRetry, recover
+from busagents.domain.decision import MAX_STALLS, CallModel, RunTool, WaitRetry, recover
 from busagents.domain.limits import Limits
 from busagents.domain.messages import Message, ToolCallPart, ToolResultPart, Usage, assistant, user
 from busagents.domain.state import ThreadState
@@ -31,7 +31,7 @@ def test_a_takeover_is_recorded_with_the_next_attempt_its_owner_and_the_limits_a
 def test_an_open_model_call_is_requested_again_as_the_next_attempt_and_made() -> None:
     line = Line().take_over()
     assert line.types == ["task.started", "model.requested"]
-    assert line.recorded[1].attempt == 2
+    assert line.recorded[1] == e.Recorded(e.ModelRequested("test:model", 0, line.state.digest, {"temperature": 0}), "t", 1, 2)
     assert line.todo == (CallModel("t", 1, 2),)
 
 
@@ -97,6 +97,35 @@ def test_the_recovery_class_that_counts_is_the_one_that_was_recorded_and_not_tod
     line.agent = policy(owner="w2")
     line.agent.tools["at_most_once"] = line.agent.tools["read_only"]  # type: ignore[index]
     assert "tool.unknown" in line.take_over().types
+
+
+def stall(line: Line, times: int) -> Line:
+    """So many processes take the task over, one after the other, and end without recording anything further."""
+    for _ in range(times):
+        line.take_over()
+    return line
+
+
+def test_a_task_at_one_step_of_which_process_after_process_ends_is_given_up() -> None:
+    line = stall(Line(), MAX_STALLS)
+    assert line.todo == (CallModel("t", 1, MAX_STALLS + 1),)
+    line.take_over()
+    assert line.types == ["task.failed"]
+    assert line.last.reason == "dead_letter"
+    assert line.state.idle
+
+
+def test_a_task_that_is_given_up_answers_its_open_calls_so_that_the_conversation_can_go_on() -> None:
+    line = stall(Line().tell(asks("idempotent", "read_only")), MAX_STALLS + 1)
+    assert line.types == ["tool.failed", "tool.failed", "task.failed"]
+    assert [part.call for part in result_parts(line)] == ["c0", "c1"]
+    assert line.send("t2").todo == (CallModel("t2", 1, 1),)
+
+
+@pytest.mark.parametrize("progress", [asks("read_only"), e.ModelFailed("overloaded", "busy", retry_in=0.1)])
+def test_anything_that_is_recorded_starts_the_count_of_lost_processes_again(progress: e.Event) -> None:
+    line = stall(stall(Line(), MAX_STALLS).tell(progress), MAX_STALLS)
+    assert line.types[0] == "task.started"
 
 
 def test_a_cancel_in_the_middle_of_a_model_call_ends_the_task() -> None:

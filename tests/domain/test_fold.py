@@ -15,8 +15,8 @@ from busagents.domain.codec import Entry, decode_entry, encode_entry, to_record
 from busagents.domain.fold import add_message, evolve
 from busagents.domain.messages import Message, ToolCallPart, ToolResultPart, Usage, assistant, user
 from busagents.domain.state import ThreadState
-from busagents.domain.thread import apply_events, check_chain, seal
-from busagents.errors import ChainBroken, LogError
+from busagents.domain.thread import UNREADABLE, Incoming, apply_events, as_consumed, check_chain, seal
+from busagents.errors import BlobMissing, ChainBroken, LogError, UnreadableEntry
 
 turns = st.lists(
     st.builds(
@@ -171,6 +171,38 @@ def test_the_digest_in_a_model_request_is_the_one_of_the_conversation_it_saw() -
         digests.append(state.digest)
     requests = [r.event for r in stored_events(world.log) if isinstance(r.event, e.ModelRequested)]
     assert [request.digest for request in requests] == [digests[1], digests[3]]
+
+
+def test_conversations_that_differ_anywhere_have_different_digests() -> None:
+    def digest(*texts: str) -> str:
+        state = ThreadState()
+        for text in texts:
+            state = add_message(state, user(text))
+        return state.digest
+
+    assert len({digest(), digest("a"), digest("b"), digest("a", "b"), digest("b", "b"), digest("b", "a")}) == 6
+
+
+def test_what_a_thread_has_consumed_is_known_by_its_id() -> None:
+    world = run_session({"t0": (ScriptedTurn(),), "t1": (ScriptedTurn(),)})
+    state = fold_log(world.log, world.incoming)
+    assert dict(state.seen.items()) == {item.id: item.sha256 for item in world.incoming}
+
+
+def test_a_message_that_nobody_can_read_is_folded_as_the_entry_that_answered_it_says() -> None:
+    broken = Incoming("in-x", "in", "aa", 1, (), problem="not JSON")
+    refused = e.Recorded(e.TaskFailed(UNREADABLE, "not JSON"), broken.refusal_task)
+    assert as_consumed(broken, [refused]).events == ()
+    now_readable = msgspec.structs.replace(submitted("t"), id="in-x")
+    assert as_consumed(now_readable, [refused]).events == ()
+    assert as_consumed(now_readable, []) == now_readable
+
+
+@pytest.mark.parametrize(("blob_missing", "error"), [(False, UnreadableEntry), (True, BlobMissing)])
+def test_a_message_that_was_read_once_and_cannot_be_now_refuses_the_thread(blob_missing: bool, error: type[LogError]) -> None:
+    broken = Incoming("in-x", "in", "aa", 1, (), problem="gone", blob_missing=blob_missing)
+    with pytest.raises(error, match="gone"):
+        as_consumed(broken, [e.Recorded(e.TaskStarted("w"), "t", 0, 1)])
 
 
 def test_a_message_counts_once_however_often_it_is_stored_under_its_task() -> None:

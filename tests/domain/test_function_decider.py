@@ -39,6 +39,31 @@ def test_after_a_takeover_it_runs_again_from_its_start_as_the_next_attempt() -> 
     assert line.todo == (RunFunction("t", 2),)
 
 
+def test_a_takeover_keeps_the_results_of_recorded_steps_and_starts_a_repeatable_open_one_again() -> None:
+    line = Line(function()).tell(e.ToolStarted("look", "look", "read_only"), e.ToolCompleted("look", '"found"'))
+    line.tell(e.ToolStarted("save", "save", "idempotent")).take_over()
+    assert line.recorded[1:] == [e.Recorded(e.ToolStarted("save", "save", "idempotent"), "t", 0, 2)]
+    assert line.todo == (RunFunction("t", 2),)
+    assert line.state.active is not None
+    assert [(call.part.call, call.status, call.content) for call in line.state.active.calls] == [
+        ("look", "done", '"found"'),
+        ("save", "started", ""),
+    ]
+
+
+def test_an_open_step_that_must_not_run_twice_is_unknown_after_a_takeover() -> None:
+    line = Line(function()).tell(e.ToolStarted("charge", "charge", "at_most_once")).take_over()
+    assert line.types == ["task.started", "tool.unknown"]
+    assert line.state.active is not None
+    assert line.state.active.calls[0].unknown
+
+
+def test_steps_are_not_told_to_a_model_and_stay_out_of_the_conversation() -> None:
+    line = Line(function()).tell(e.ToolStarted("look", "look", "read_only"), e.ToolCompleted("look", "x"))
+    line.tell(e.TaskCompleted(assistant("done")))
+    assert [message.role for message in line.state.messages] == ["user", "assistant"]
+
+
 def test_a_cancel_ends_the_task() -> None:
     line = Line(function()).cancel()
     assert (line.types, line.todo) == (["task.canceled"], ())

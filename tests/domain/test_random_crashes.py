@@ -11,7 +11,7 @@ from simulated_shell import RECOVERY, Script, ScriptedTurn, World, fold_log, run
 
 from busagents.domain import events as e
 from busagents.domain.codec import to_record
-from busagents.domain.decision import CallModel, RunTool
+from busagents.domain.decision import MAX_STALLS, CallModel, RunTool
 
 tool_names = st.sampled_from([*RECOVERY, "alone", "missing"])
 working = st.builds(ScriptedTurn, st.lists(tool_names, min_size=1, max_size=4).map(tuple), st.integers(0, 2), st.just("hm"))
@@ -20,7 +20,7 @@ turns = st.builds(lambda body, end: (*body, end), st.lists(working, max_size=4),
 scripts: st.SearchStrategy[Script] = st.lists(turns, min_size=1, max_size=3).map(
     lambda tasks: {f"t{number}": plan for number, plan in enumerate(tasks)}
 )
-crashes = st.frozensets(st.integers(1, 60), max_size=8)
+crashes = st.frozensets(st.integers(1, 60), max_size=MAX_STALLS)  # one more in the same step, and the task is given up
 concurrency = st.integers(1, 4)
 chances = st.randoms(use_true_random=False)
 many = settings(max_examples=120, deadline=None)

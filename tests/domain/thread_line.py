@@ -9,7 +9,7 @@ from simulated_shell import message_to, policy, submitted
 
 from busagents.domain import events as e
 from busagents.domain.agent_decider import AgentPolicy
-from busagents.domain.decision import Command, RunTool, recover
+from busagents.domain.decision import Command, RunTool
 from busagents.domain.function_decider import FunctionPolicy
 from busagents.domain.messages import ToolCallPart, Usage, assistant
 from busagents.domain.state import ThreadState
@@ -46,7 +46,7 @@ class Line:
 
     def take_over(self) -> Line:
         """Another process takes the thread over."""
-        records = recover(self.state, owner="w2", definition="def", model="test:model", settings={"temperature": 0})
+        records = msgspec.structs.replace(self.agent, owner="w2").recover(self.state)
         self.state = apply_events(self.state, (), records)
         self.go()
         self.recorded = [*records, *self.recorded]
