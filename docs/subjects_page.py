@@ -9,7 +9,7 @@ from struct_table import docstring, fields_table
 
 from busagents.adapters.jetstream.streams import ConsumerSettings, inbox_settings, log_stream
 from busagents.domain import subjects as s
-from busagents.runtime.live_feed import LiveMessageBody
+from busagents.runtime.live_feed import LiveMessageBody, Refusal
 from busagents.runtime.performer import Delta
 
 PLACES = s.ThreadRef("PARTICIPANT", "SESSION", "THREAD")  # a valid name of each, shown as <participant> and so on
@@ -135,9 +135,10 @@ def _live() -> str:
         "## The live feed\n\n"
         "Two kinds of message arrive on a thread's live subject. A stored entry has the header `Nats-Sequence` (its position) and\n"
         "`Nats-Last-Sequence` (the position of the thread's `ev` entry before it, so that a gap shows), and is described in\n"
-        "[events.md](events.md). Anything else is a group of deltas, which nothing depends on:\n\n"
+        "[events.md](events.md). Anything else is a message like this, which nothing depends on:\n\n"
         f"{docstring(LiveMessageBody)}\n\n{fields_table(LiveMessageBody)}\n\n"
-        f"**Delta.** {docstring(Delta)}\n\n{fields_table(Delta)}\n"
+        f"**Delta.** {docstring(Delta)}\n\n{fields_table(Delta)}\n\n"
+        f"**Refusal.** {docstring(Refusal)}\n\n{fields_table(Refusal)}\n"
     )
 
 

@@ -39,7 +39,7 @@ def session(script: Script, crash_at: frozenset[int], canceled: dict[int, str], 
 
 
 worlds = st.builds(session, scripts, crashes, cancels, chances)
-several = settings(max_examples=60, deadline=None)
+several = settings(max_examples=60)
 
 
 @several

@@ -23,7 +23,7 @@ scripts: st.SearchStrategy[Script] = st.lists(turns, min_size=1, max_size=3).map
 crashes = st.frozensets(st.integers(1, 60), max_size=MAX_STALLS)  # one more in the same step, and the task is given up
 concurrency = st.integers(1, 4)
 chances = st.randoms(use_true_random=False)
-many = settings(max_examples=120, deadline=None)
+many = settings(max_examples=120)
 
 
 def content(world: World) -> list[tuple[object, ...]]:
