@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
@@ -13,10 +15,11 @@ from busagents.errors import BlobMissing, BusUnreachable
 
 
 class JetStreamBlobs:
-    """Puts and gets of `ports.log.Bus`."""
+    """Puts and gets of `ports.log.Bus`. `patience` is how many seconds one get may take."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, patience: float = 30.0) -> None:
         self._client = client
+        self._patience = patience
         self._store: ObjectStore | None = None
 
     async def put(self, data: bytes) -> str:
@@ -47,7 +50,8 @@ class JetStreamBlobs:
             BusUnreachable: the object store does not answer.
         """
         try:
-            data = (await (await self._bucket()).get(key)).data or b""
+            async with asyncio.timeout(self._patience):  # nats-py waits for ever for a chunk that is gone
+                data = (await (await self._bucket()).get(key)).data or b""
         except (
             nats.js.errors.ObjectNotFoundError,
             nats.js.errors.ObjectDeletedError,
@@ -58,7 +62,11 @@ class JetStreamBlobs:
             ) from None
         except nats.js.errors.DigestMismatchError:
             raise _altered(key) from None
-        except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+        except TimeoutError:
+            raise BlobMissing(
+                f"blob {key} did not come within {self._patience:g} s: a part of it is gone; restore it from a backup"
+            ) from None
+        except (nats.js.errors.Error, nats.errors.Error) as error:
             raise BusUnreachable(f"blob {key} cannot be read now ({type(error).__name__}): check the NATS server") from None
         if sha256_hex(data) != key:
             raise _altered(key)

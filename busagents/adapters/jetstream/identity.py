@@ -18,10 +18,13 @@ GENESIS = ThreadRef(RESERVED_PARTICIPANT, "genesis")
 
 
 class StreamIdentity(msgspec.Struct, frozen=True):
-    """`created` is the stream's creation time as the server gives it, `genesis` the id of the entry that was stored first."""
+    """`created` is the stream's creation time as the server gives it, `genesis` the id of the entry that was stored first,
+    `position` how far the log went when it was looked at: a log that is shorter later is an older copy.
+    """
 
     created: str
     genesis: str
+    position: int = 0
 
 
 async def genesis_id(client: Client, *, write: bool) -> str:

@@ -59,8 +59,13 @@ async def provision(
     genesis = await genesis_id(client, write=is_new or (empty and known is None))
     if known is not None and known.genesis != genesis:
         raise _regressed(f"stream {STREAM} begins with entry {genesis}, the known one with {known.genesis}: it is another log")
+    last = int(info["state"]["last_seq"])
+    if known is not None and last < known.position:
+        raise _regressed(
+            f"stream {STREAM} on this server ends at position {last}, it went to {known.position} before: it is an older copy"
+        )
     await _ensure_bucket(client, replicas)
-    return StreamIdentity(created, genesis)
+    return StreamIdentity(created, genesis, last)
 
 
 async def _find_stream(client: Client) -> dict[str, Any] | None:
