@@ -50,9 +50,9 @@ def _section(reading: Reading, found: Finding) -> str:
 def _without_tools(request: ModelRequest, reading: Reading) -> str:
     if reading.is_greeting:
         return f"Hello! {_abilities(request.tools)}"
-    found = sentences(reading.prose)
-    if len(found) > 3 and (_SUMMARIZE.search(reading.prose) or len(reading.prose) > LONG_PROMPT):
-        text = reading.prose
+    found = sentences(reading.document)
+    if len(found) > 3 and (_SUMMARIZE.search(reading.document) or len(reading.document) > LONG_PROMPT):
+        text = reading.document
         if _SUMMARIZE.search(found[0]):
             text = "\n".join([found[0].partition(": ")[2], *found[1:]])
         return "The main points, word for word:\n\n" + "\n".join(f"- {sentence}" for sentence in key_sentences(text, 3))

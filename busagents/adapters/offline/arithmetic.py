@@ -6,6 +6,8 @@ import ast
 import re
 
 _N = r"(-?\d+(?:\.\d+)?)"
+MAX_LENGTH = 200  # characters of an expression
+
 _FUNCTIONS = r"(?:sqrt|log10|log2|log|exp|sin|cos|tan|abs|round|floor|ceil|factorial|min|max)"
 _SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "^": "\x00"})
 
@@ -29,7 +31,9 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"\s+squared\b", "**2"),
     (r"\s+cubed\b", "**3"),
 )
-_GROWTH = re.compile(rf"{_N}[^.?!]*?\bat\s+{_N}\s*(?:%|percent)[^.?!]*?\b(?:for|over|after|in)\s+(\d+)\s+years?", re.IGNORECASE)
+_GROWTH = re.compile(
+    rf"{_N}[^.?!]{0, 60}?\bat\s+{_N}\s*(?:%|percent)[^.?!]{0, 60}?\b(?:for|over|after|in)\s+(\d+)\s+years?", re.IGNORECASE
+)
 _CANDIDATE = re.compile(rf"(?:\b{_FUNCTIONS}\s*\(|[\d.()+\-*/%\x00,]|\s)+")
 _OPERATION = re.compile(rf"[\d)]\s*[-+*/%\x00]+\s*[\d(]|[\d)]\s*[-+*/%\x00]+\s*{_FUNCTIONS}|{_FUNCTIONS}\s*\(")
 _NOT_ARITHMETIC = re.compile(
@@ -45,7 +49,7 @@ def expressions(text: str) -> list[str]:
         text = re.sub(pattern, replacement, text, flags=re.IGNORECASE)
     for match in _CANDIDATE.finditer(text.translate(_SIGNS)):
         candidate = match[0].strip(" \t\n,.")
-        if _OPERATION.search(candidate) and not _NOT_ARITHMETIC.fullmatch(candidate):
+        if len(candidate) <= MAX_LENGTH and _OPERATION.search(candidate) and not _NOT_ARITHMETIC.fullmatch(candidate):
             whole = _whole(" ".join(candidate.replace("\x00", "**").split()))
             if whole and not growth:
                 found.append(whole)

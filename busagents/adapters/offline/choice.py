@@ -186,7 +186,7 @@ def _fits(reading: Reading, tool: ToolSpec, tools: Sequence[ToolSpec]) -> bool:
     groups = acts_of(words(tool.name))
     if reading.wants_file and any("read" in group for group in groups):
         groups = [*groups, frozenset({"read"})]  # "save a summary to x.md" is no wish to read x.md
-    present = [*reading.words, *(["file"] if reading.files else [])]
+    present = [*reading.words, *reading.operations, *(["file"] if reading.files else [])]
     if not asks_for(groups, present):
         return False
     if {"from", "to"} <= {word for name in tool.parameters.get("properties", {}) for word in words(name)}:
@@ -239,4 +239,4 @@ def _slug(topic: str) -> str:
 
 def _dictated(reading: Reading) -> str:
     """What to write, said after a colon; else the prompt's own sentence."""
-    return re.sub(r"\s+", " ", reading.prose.partition(": ")[2]) or shorten(reading.prose, 2_000)
+    return re.sub(r"\s+", " ", reading.document.partition(": ")[2]) or shorten(reading.document, 2_000)

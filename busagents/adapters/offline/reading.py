@@ -12,7 +12,8 @@ from busagents.adapters.offline.words import STOP_WORDS, shorten, words
 _FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\n?(.*?)```", re.DOTALL)
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(
-    r"(?<![\w/@:])(?:[\w.-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:md|txt|csv|tsv|json|py|html?|log|ya?ml|toml|rst)\b", re.IGNORECASE
+    r"(?<![\w/@:])(?:[\w.-]{1,60}/){0,6}[\w-]{1,60}(?:\.[\w-]{1,20}){0,2}\.(?:md|txt|csv|tsv|json|py|html?|log|ya?ml|toml|rst)\b",
+    re.IGNORECASE,
 )
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|«([^»\n]+)»|(?<!\w)'([^'\n]{2,})'(?!\w)|‘([^’\n]{2,})’(?!\w)")
 _QUESTION = re.compile(
@@ -46,6 +47,29 @@ _SEARCH_WORDS = frozenset(
         "about",
     ]
 )
+_SUMS = frozenset(
+    [
+        "calculate",
+        "compute",
+        "calculator",
+        "evaluate",
+        "result",
+        "equals",
+        "equal",
+        "answer",
+        "work",
+        "solve",
+        "python",
+        "sum",
+        "add",
+        "plus",
+        "product",
+        "multiply",
+        "divide",
+        "minus",
+        "subtract",
+    ]
+)
 _WRITE = re.compile(r"\b(?:write|save|store|export|put|record|create|produce|draft)\b", re.IGNORECASE)
 _WRITABLE = re.compile(r"\b(?:files?|reports?|notes?|documents?|markdown|to disk)\b", re.IGNORECASE)
 _GREETING = re.compile(
@@ -74,11 +98,15 @@ _OPENERS = re.compile(
 )
 
 
+MAX_READ = 20_000  # characters of a message; the patterns below look at fewer, because some take quadratic time
+MAX_START, MAX_END = 2_500, 500  # characters of a long message in which its wish is looked for
+
+
 class Reading:
     """One prompt, read once. `text` is the user's message."""
 
     def __init__(self, text: str) -> None:
-        self.text = text.strip()
+        self.text = text[:MAX_READ].strip()
 
     @cached_property
     def code(self) -> str:
@@ -93,9 +121,16 @@ class Reading:
         return match[1] if match else ""
 
     @cached_property
-    def prose(self) -> str:
+    def document(self) -> str:
         """The prompt without its fenced code."""
         return _FENCE.sub(" ", self.text).strip()
+
+    @cached_property
+    def prose(self) -> str:
+        """The start and the end of the document, where people say what they want."""
+        if len(self.document) <= MAX_START + MAX_END:
+            return self.document
+        return f"{self.document[:MAX_START]}\n{self.document[-MAX_END:]}"
 
     @cached_property
     def words(self) -> list[str]:
@@ -113,22 +148,15 @@ class Reading:
         return expressions(_FILE.sub(" ", self.prose))
 
     @cached_property
+    def operations(self) -> list[str]:
+        """The words for the signs of the arithmetic: tools may be named for one of them."""
+        signs = {"+": "plus", "-": "minus", "*": "product", "/": "divide"}
+        return [word for sign, word in signs.items() if any(sign in expression for expression in self.expressions)]
+
+    @cached_property
     def only_arithmetic(self) -> bool:
         """True if nothing but arithmetic is asked for."""
-        small = {
-            "calculate",
-            "compute",
-            "calculator",
-            "evaluate",
-            "result",
-            "equals",
-            "equal",
-            "answer",
-            "work",
-            "solve",
-            "python",
-        }
-        return bool(self.expressions) and len([word for word in self.meaning if word not in small]) <= 1
+        return bool(self.expressions) and len([word for word in self.meaning if word not in _SUMS]) <= 1
 
     @cached_property
     def files(self) -> list[str]:
@@ -187,7 +215,7 @@ class Reading:
     @cached_property
     def statement(self) -> str:
         """The prose without "remember that" before it."""
-        return re.sub(r"^(?:please )?(?:remember|note|keep in mind)(?: that)?:?\s+", "", self.prose, flags=re.IGNORECASE)
+        return re.sub(r"^(?:please )?(?:remember|note|keep in mind)(?: that)?:?\s+", "", self.document, flags=re.IGNORECASE)
 
     @cached_property
     def topics(self) -> list[str]:

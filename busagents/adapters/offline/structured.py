@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,18 +42,7 @@ class _Filler:
             return found
         if "enum" in schema:
             return schema.get("default", schema["enum"][0])
-        match kind:
-            case "string":
-                return _string(schema, found)
-            case "integer" | "number":
-                return _number(schema, found, kind)
-            case "boolean":
-                return found is True
-            case "array":
-                return self._array(name, schema, found, depth)
-            case "null":
-                return None
-        return found if found is not NOTHING else {}
+        return self._array(name, schema, found, depth) if kind == "array" else _bounded(kind, schema, found)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         required = schema.get("required", ())
@@ -63,11 +53,28 @@ class _Filler:
 
     def _array(self, name: str, schema: Mapping[str, Any], found: Any, depth: int) -> list[Any]:
         items = schema.get("items", {})
-        values = list(found) if isinstance(found, list) else []
+        inner = self._values.resolve(items)
+        values = [_bounded(type_of(inner), inner, value) for value in found] if isinstance(found, list) else []
         values = values[: schema.get("maxItems", len(values))]
         while len(values) < schema.get("minItems", 0):
             values.append(self.fill(name, items, depth + 1))
         return values
+
+
+def _bounded(kind: str, schema: Mapping[str, Any], found: Any) -> Any:
+    """What was found, or a default, as a value of the type and within its bounds."""
+    if "enum" in schema or "const" in schema:
+        return found
+    match kind:
+        case "string":
+            return _string(schema, found)
+        case "integer" | "number":
+            return _number(schema, found, kind)
+        case "boolean":
+            return found is True
+        case "null":
+            return None
+    return found if found is not NOTHING else {}
 
 
 def _string(schema: Mapping[str, Any], found: Any) -> str:
@@ -78,12 +85,11 @@ def _string(schema: Mapping[str, Any], found: Any) -> str:
 def _number(schema: Mapping[str, Any], found: Any, kind: str) -> float:
     value = found if isinstance(found, int | float) else schema.get("default", 0)
     step = 1 if kind == "integer" else 1e-6
-    lowest = schema.get("minimum", schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else value)
-    highest = schema.get("maximum", schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else value)
-    bounded: float = (
-        min(max(value, lowest), max(highest, lowest))
-        if "maximum" in schema or "exclusiveMaximum" in schema
-        else max(value, lowest)
-    )
+    lowest = max(schema.get("minimum", -math.inf), schema.get("exclusiveMinimum", -math.inf) + step)
+    highest = min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf) - step)
+    bounded: float = min(max(value, lowest), highest)
     multiple = schema.get("multipleOf")
-    return bounded if multiple is None else bounded // multiple * multiple
+    if multiple is None:
+        return bounded
+    above: float = math.ceil(bounded / multiple) * multiple
+    return above if above <= highest else math.floor(bounded / multiple) * multiple
