@@ -10,6 +10,7 @@ from busagents.domain.messages import Message, ToolResultPart, Usage, assistant,
 from busagents.errors import ContextTooLong, ModelError, ModelTransient
 from busagents.ports.model import Chunk, ModelRequest, TextDelta, TurnCompleted
 from busagents.testing import ScriptedModel, call_tools, fail, say
+from busagents.testing.scripted_model import Fail, Say
 
 
 def a_request(*messages: Message) -> ModelRequest:
@@ -94,7 +95,7 @@ async def test_calls_are_counted_in_a_file_over_several_models(tmp_path: Path) -
 
 async def test_with_a_calls_file_failures_are_counted_over_processes(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
-    script = [fail("cut", times=2), say("ok")]
+    script: list[Say | Fail] = [fail("cut", times=2), say("ok")]
     for _ in range(2):
         with pytest.raises(ModelTransient):
             await turn_of(ScriptedModel(script, calls_file=calls), user("go"))

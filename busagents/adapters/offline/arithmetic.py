@@ -32,7 +32,7 @@ _SPOKEN: tuple[tuple[str, str], ...] = (
     (r"\s+cubed\b", "**3"),
 )
 _GROWTH = re.compile(
-    rf"{_N}[^.?!]{0, 60}?\bat\s+{_N}\s*(?:%|percent)[^.?!]{0, 60}?\b(?:for|over|after|in)\s+(\d+)\s+years?", re.IGNORECASE
+    rf"{_N}[^.?!]{{0,60}}?\bat\s+{_N}\s*(?:%|percent)[^.?!]{{0,60}}?\b(?:for|over|after|in)\s+(\d+)\s+years?", re.IGNORECASE
 )
 _CANDIDATE = re.compile(rf"(?:\b{_FUNCTIONS}\s*\(|[\d.()+\-*/%\x00,]|\s)+")
 _OPERATION = re.compile(rf"[\d)]\s*[-+*/%\x00]+\s*[\d(]|[\d)]\s*[-+*/%\x00]+\s*{_FUNCTIONS}|{_FUNCTIONS}\s*\(")
