@@ -128,6 +128,12 @@ def test_anything_that_is_recorded_starts_the_count_of_lost_processes_again(prog
     assert line.types[0] == "task.started"
 
 
+def test_one_tool_of_several_that_ends_starts_the_count_of_lost_processes_again() -> None:
+    line = stall(Line().tell(asks("idempotent", "read_only")), MAX_STALLS)
+    assert stall(line.tell(e.ToolCompleted("c0", "x")), MAX_STALLS).types[0] == "task.started"
+    assert line.take_over().last.reason == "dead_letter"
+
+
 def test_a_cancel_in_the_middle_of_a_model_call_ends_the_task() -> None:
     line = Line().cancel(reason="changed my mind")
     assert line.recorded == [e.Recorded(e.TaskCanceled("changed my mind"), "t", 1, 1)]
