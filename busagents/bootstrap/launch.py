@@ -35,6 +35,11 @@ class BusLink(Protocol):
 Connect = Callable[[str, Credentials | None, StreamIdentity | None], Awaitable[BusLink]]
 
 
+_PRELOAD = ("busagents.bootstrap.participant", "nats.micro")
+# The provider's SDK costs over a second of CPU and 40 MB: paid once for all participants, and only if it may be used.
+_OPENAI = ("openai.resources.chat.completions", "httpx")
+
+
 class Launch(msgspec.Struct, frozen=True):
     """`discover_target` and `participant_target` are "module:function", called in forked children as (payload, status_fd).
 
@@ -45,7 +50,7 @@ class Launch(msgspec.Struct, frozen=True):
     connect: Connect
     discover_target: str = "busagents.bootstrap.services:discover_main"
     participant_target: str = "busagents.bootstrap.participant:main"
-    preload: tuple[str, ...] = ("busagents.bootstrap.participant", "nats.micro")
+    preload: tuple[str, ...] = _PRELOAD
 
 
 class _JetStreamLink:
@@ -77,4 +82,5 @@ def jetstream_launch(settings: Settings) -> Launch:
             await client.close()
             raise
 
-    return Launch(connect)
+    uses_openai = settings.openai_api_key is not None or settings.openai_base_url is not None
+    return Launch(connect, preload=_PRELOAD + _OPENAI if uses_openai else _PRELOAD)

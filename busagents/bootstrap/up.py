@@ -16,7 +16,7 @@ import msgspec
 from busagents.bootstrap.bus_server import DEFAULT_PORT, own_server
 from busagents.bootstrap.identity import OWN_SERVER, known_stream, remember_stream
 from busagents.bootstrap.launch import BusLink, Launch
-from busagents.bootstrap.up_options import Ready, Screen, UpOptions
+from busagents.bootstrap.up_options import SUPERVISOR, Ready, Screen, UpOptions
 from busagents.errors import BusAgentsError, CrashLoop, DefinitionError
 from busagents.runtime.supervisor.bus_keeper import BusKeeper
 from busagents.runtime.supervisor.control import ControlServer
@@ -34,7 +34,6 @@ from busagents.runtime.supervisor.warm_parent import WarmParent
 _RELOAD_INTERVAL = 0.5
 _KILLED = 130
 _CRASH_LOOP = CrashLoop.exit_code
-_SELF = "busagents"
 
 
 async def up(options: UpOptions, launch: Launch, screen: Screen) -> int:
@@ -124,7 +123,7 @@ class _Run:
             stack.callback(shutil.rmtree, server.data_dir, ignore_errors=True)
         stack.push_async_callback(server.stop)
         await server.start()
-        self._keeper = BusKeeper(server, emit=lambda line: self._say(_SELF, line))
+        self._keeper = BusKeeper(server, emit=lambda line: self._say(SUPERVISOR, line))
         self._keeping = asyncio.ensure_future(self._keeper.run())
         stack.push_async_callback(_ended, self._keeping)
         return server.url, server.credentials
@@ -186,18 +185,18 @@ class _Run:
             changed = watch.changed()
             if not changed:
                 continue
-            self._say(_SELF, "changed: " + ", ".join(sorted(path.name for path in changed)))
+            self._say(SUPERVISOR, "changed: " + ", ".join(sorted(path.name for path in changed)))
             try:
                 found = await self._discover()
                 chosen = choose(found.participants, only=self._options.only, scale=self._options.scale)
             except BusAgentsError as error:
-                self._say(_SELF, f"not reloaded: {error}")
+                self._say(SUPERVISOR, f"not reloaded: {error}")
                 continue
             for problem in found.errors:
-                self._say(_SELF, f"{problem.path}: {problem.message}")
+                self._say(SUPERVISOR, f"{problem.path}: {problem.message}")
             await fleet.reload(chosen, changed, {source_of(problem.path) for problem in found.errors})
             await fleet.settled()
-            self._say(_SELF, "reloaded")
+            self._say(SUPERVISOR, "reloaded")
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["op"]:

@@ -11,6 +11,9 @@ import msgspec
 from busagents.settings import Durability
 
 
+SUPERVISOR = "busagents"  # the label of lines that `up` itself writes; participants cannot have this name
+
+
 class UpOptions(msgspec.Struct, frozen=True):
     """What the command line asks for. `paths` are folders, files or modules with definitions; times are seconds."""
 

@@ -16,7 +16,7 @@ from busagents.cli.output import emit_json, note
 def start_detached(data_dir: Path, *, as_json: bool) -> None:
     """Start this command line without `-d` in a session of its own, and return when it says that it is ready.
 
-    What it prints goes to `logs/up.log` in the data folder. If it ends instead, its last line is shown and its exit
+    What it says, without what participants print, goes to `logs/up.log` in the data folder. If it ends instead, its last line is shown and its exit
     code is ours.
     """
     log_path = data_dir / "logs" / "up.log"
@@ -26,7 +26,7 @@ def start_detached(data_dir: Path, *, as_json: bool) -> None:
     with log_path.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "busagents.cli.main", *arguments, "--json"],
+            [sys.executable, "-m", "busagents.cli.main", *arguments, "--quiet", "--json"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

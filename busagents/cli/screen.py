@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import cycle
 
-from busagents.bootstrap.up_options import Ready
+from busagents.bootstrap.up_options import SUPERVISOR, Ready
 from busagents.cli.output import Colour, emit_json, note, paint, printable
 
 _COLOURS: tuple[Colour, ...] = ("cyan", "green", "magenta", "yellow", "blue")
@@ -14,14 +14,17 @@ _COLOURS: tuple[Colour, ...] = ("cyan", "green", "magenta", "yellow", "blue")
 class TextScreen:
     """Lines and banner on stderr. `model_notice` says which model agents without one use."""
 
-    def __init__(self, model_notice: str) -> None:
+    def __init__(self, model_notice: str, *, quiet: bool) -> None:
+        self._quiet = quiet
         self._model_notice = model_notice
         self._colours: dict[str, Colour] = {}
         self._next = cycle(_COLOURS)
         self._width = 0
 
     def line(self, label: str, text: str) -> None:
-        """Show a child's line with its name in front."""
+        """Show a child's line with its name in front; when quiet, only what is said about the children."""
+        if self._quiet and label != SUPERVISOR:
+            return
         colour = self._colours.get(label)
         if colour is None:
             colour = self._colours[label] = next(self._next)
@@ -47,11 +50,15 @@ class TextScreen:
 
 
 class JsonScreen:
-    """One JSON object on stdout when ready; the children's lines still go to stderr."""
+    """One JSON object on stdout when ready; lines still go to stderr."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
 
     def line(self, label: str, text: str) -> None:
-        """Show a child's line with its name in front."""
-        note(f"{label} | {text}")
+        """Show a child's line with its name in front; when quiet, only what is said about the children."""
+        if not self._quiet or label == SUPERVISOR:
+            note(f"{label} | {text}")
 
     def ready(self, ready: Ready) -> None:
         """Print the object."""

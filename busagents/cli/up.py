@@ -19,6 +19,7 @@ _DATA = "Where the log and the run files are kept.  [default: .busagents]"
 _DURABILITY = "What an append survives: a killed process, or power loss."
 _SCALE = "Replicas of a participant, as NAME=N. Repeatable."
 _TIMEOUT = "How long participants may drain when stopped."
+_QUIET = "Do not show what participants print; `busagents logs` has it."
 _EXIT = "Stop, with exit code 10, when one participant is given up."
 
 
@@ -40,6 +41,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background; return when ready.")] = False,
     shutdown_timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help=_TIMEOUT)] = 20.0,
     exit_on_failure: Annotated[bool, typer.Option("--exit-on-failure", help=_EXIT)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=_QUIET)] = False,
     as_json: Json = False,
 ) -> None:
     """Start the bus and every participant, each in a process of its own; Ctrl-C stops them."""
@@ -65,10 +67,10 @@ def up(
 
         start_detached(options.data_dir, as_json=as_json)
         return
-    raise typer.Exit(_run(options, as_json=as_json))
+    raise typer.Exit(_run(options, quiet=quiet, as_json=as_json))
 
 
-def _run(options: UpOptions, *, as_json: bool) -> int:
+def _run(options: UpOptions, *, quiet: bool, as_json: bool) -> int:
     import asyncio
 
     from busagents.bootstrap.launch import jetstream_launch
@@ -78,7 +80,7 @@ def _run(options: UpOptions, *, as_json: bool) -> int:
     from busagents.settings import load_settings
 
     settings = load_settings()
-    screen = JsonScreen() if as_json else TextScreen(default_model_notice(settings))
+    screen = JsonScreen(quiet=quiet) if as_json else TextScreen(default_model_notice(settings), quiet=quiet)
     return asyncio.run(run_up(options, jetstream_launch(settings), screen))
 
 

@@ -152,8 +152,12 @@ class Bus(Protocol):
         """Send a delta to whoever watches. Best effort."""
         ...
 
-    async def watch_session(self, session: str) -> LiveSubscription:
-        """Hear the live feed of a session. Active on the server when this returns."""
+    async def watch_session(self, session: str, *, settled: bool = True) -> LiveSubscription:
+        """Hear the live feed of a session.
+
+        Active on the server when this returns; without `settled` (it saves a round trip) only before whatever this
+        connection sends later, which is enough to hear the answer to it.
+        """
         ...
 
     async def hear_stops(self, participant: str, callback: StopHeard) -> None:

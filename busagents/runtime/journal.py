@@ -61,6 +61,17 @@ class Journal:
             await self.take(thread, stored)
         return thread
 
+    async def catch_up(self, thread: OpenThread) -> None:
+        """Fold in what others stored since the thread was last read here.
+
+        Raises:
+            ChainBroken, UnreadableEntry, BlobMissing: see open().
+        """
+        async for stored in self._bus.log.read_thread(thread.ref, after=thread.read_to):
+            if stored.kind != "ev" or stored.position > thread.head:
+                await self.take(thread, stored)
+            thread.read_to = stored.position
+
     async def refresh(self, thread: OpenThread) -> None:
         """Read what arrived since.
 

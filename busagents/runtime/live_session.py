@@ -68,7 +68,7 @@ class LiveSessions:
             return known
         async with self._opening:
             if session not in self._open:
-                self._open[session] = LiveSession(await self._bus.watch_session(session))
+                self._open[session] = LiveSession(await self._bus.watch_session(session, settled=False))
                 await self._close_idle()
         return self._open[session]
 

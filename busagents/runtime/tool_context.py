@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -22,20 +23,21 @@ class RecordedState:
 
     def get(self, key: str, default: Any = None) -> Any:
         """See State.get."""
-        return self._values.get(key, default)
+        return copy.deepcopy(self._values.get(key, default))  # a change must go through set(), to be recorded
 
     def set(self, key: str, value: Any) -> None:
         """See State.set."""
         try:
             plain = msgspec.json.decode(msgspec.json.encode(value))
-        except (TypeError, msgspec.EncodeError) as error:
+        except (TypeError, UnicodeError, RecursionError, msgspec.EncodeError) as error:
             raise InvalidInput(f"state {key!r} cannot hold a {type(value).__name__}: {error}; store JSON values") from None
         self._values[key] = plain
         self.changes.append(StateSet(key, plain, self._scope))
 
     def delete(self, key: str) -> None:
         """See State.delete."""
-        if self._values.pop(key, None) is not None:
+        if key in self._values:
+            del self._values[key]
             self.changes.append(StateSet(key, None, self._scope, deleted=True))
 
     def keys(self) -> list[str]:

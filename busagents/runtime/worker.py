@@ -192,14 +192,10 @@ class Worker:
         """Work on the thread until it is idle, unless a live process elsewhere has it."""
         delivery = job.delivery
         ref = delivery.message.ref
-        thread = self._cache.take(ref)
-        if thread is not None:
-            thread.offer(await self._journal.incoming(delivery.message))
+        thread = await self._known(delivery)
         for left in reversed(range(_OPENINGS)):
-            if thread is None:
-                thread = await self._journal.open(ref)
-                if thread.state.active is None and delivery.deliveries > MAX_UNSTARTED:
-                    return await self._give_up(delivery, "each process that received it ended before it could begin")
+            if thread.state.active is None and delivery.deliveries > MAX_UNSTARTED:
+                return await self._give_up(delivery, "each process that received it ended before it could begin")
             takeover = thread.state.active is not None
             if takeover and await self._owner_answers(delivery):
                 return "answered"  # it holds a delivery of its own and reads ours before it decides again
@@ -208,8 +204,18 @@ class Worker:
             except Fenced:
                 if not left or (job.runner is not None and job.runner.appended):
                     raise
-                thread = None  # what we knew was old, and nothing was started on it: look again
+                await self._journal.catch_up(thread)  # what we knew was old, and nothing was started on it
         raise AssertionError("unreachable: the last opening returns or raises")
+
+    async def _known(self, delivery: Delivery) -> OpenThread:
+        """The thread as far as this process knows it. On a first delivery that may be nothing: most threads are new then, and
+        the fence on the first append tells whether this one is."""
+        thread = self._cache.take(delivery.message.ref)
+        if thread is None and delivery.deliveries > 1:
+            return await self._journal.open(delivery.message.ref)
+        thread = thread or OpenThread(delivery.message.ref)
+        thread.offer(await self._journal.incoming(delivery.message))
+        return thread
 
     async def _owner_answers(self, delivery: Delivery) -> bool:
         window = _OWNER_WINDOW if delivery.deliveries == 1 else _OWNER_WINDOW_REDELIVERED

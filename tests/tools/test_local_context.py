@@ -9,10 +9,11 @@ import pytest
 from busagents.domain.tool_context import State, ToolContext
 from busagents.errors import InvalidInput
 from busagents.tools import LocalToolContext
+from busagents.runtime.tool_context import RecordedState
 from busagents.tools.local_context import LocalState
 
 
-@pytest.fixture(params=[LocalState])
+@pytest.fixture(params=[LocalState, lambda: RecordedState("agent", {})], ids=["local", "recorded"])
 def state(request: pytest.FixtureRequest) -> State:
     made: State = request.param()
     return made

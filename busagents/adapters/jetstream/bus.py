@@ -79,9 +79,9 @@ class JetStreamBus:
         """See Bus.publish_live."""
         await self.client.publish(live_subject(ref), body)
 
-    async def watch_session(self, session: str) -> JetStreamLive:
+    async def watch_session(self, session: str, *, settled: bool = True) -> JetStreamLive:
         """See Bus.watch_session."""
-        return await JetStreamLive(self.client, session).open()
+        return await JetStreamLive(self.client, session).open(settled=settled)
 
     async def hear_stops(self, participant: str, callback: StopHeard) -> None:
         """See Bus.hear_stops."""

@@ -24,10 +24,11 @@ class JetStreamLive:
         self._queue: asyncio.Queue[LiveMessage | None] = asyncio.Queue()
         self._subscription: Subscription | None = None
 
-    async def open(self) -> JetStreamLive:
-        """Subscribe. Active on the server when this returns."""
+    async def open(self, *, settled: bool) -> JetStreamLive:
+        """Subscribe. `settled`: active on the server when this returns; else before anything this connection sends later."""
         self._subscription = await self._client.subscribe(self._filter, cb=self._receive)
-        await self._client.flush()
+        if settled:
+            await self._client.flush()
         return self
 
     async def _receive(self, message: Msg) -> None:

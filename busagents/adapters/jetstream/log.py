@@ -1,7 +1,8 @@
 """The event log on JetStream: fenced appends whose every ambiguous outcome is resolved, and sends that are safe to repeat.
 
 The law of an append. The entry id is fresh for the decision and kept over retries, so at the head it proves "this is ours".
-The fence is the position of the thread's last `ev` entry. After any answer but "stored" the head, read from the leader, decides:
+The fence is the position of the thread's last `ev` entry. A refusal by the fence of the first copy sent is final (Fenced). After
+any other answer but "stored" the head, read from the leader, decides:
 
     our id is at the head            stored; only the confirmation was lost
     the head has moved otherwise     Fenced: a rival was first (or ours, and then a rival)
@@ -29,7 +30,8 @@ from busagents.errors import AppendUnresolved, EntryTooLarge, Fenced, LogFull
 from busagents.ports.log import StoredMessage
 
 _FULL = {10077, 10002, 10023, 10047}  # max bytes, account limit, server resources
-_LOOK_AT_HEAD = {10071, 10158, 10164}  # the fence, a duplicate in flight, a fence in flight
+_FENCE = 10071
+_LOOK_AT_HEAD = {_FENCE, 10158, 10164}  # the fence, a duplicate in flight, a fence in flight
 _NO_MESSAGE = 10037
 _ANSWER = 2.0  # seconds until an unanswered publish counts as unknown
 
@@ -72,10 +74,12 @@ class JetStreamLog:
         }
         subject = log_subject(ref.checked(), "ev")
         end = time.monotonic() + self._deadline
+        fresh = True
         while time.monotonic() < end:
-            position = await self._publish(subject, body, headers, end)
+            position = await self._publish(subject, body, headers, end, fresh=fresh)
             if position is not None:
                 return position
+            fresh = False
             last = await self._leader_last(subject, end)
             if last is not None and last.entry_id == entry_id:
                 return last.position
@@ -96,8 +100,13 @@ class JetStreamLog:
             await self._pause(subject)
         raise _unresolved(subject, self._deadline)
 
-    async def _publish(self, subject: str, body: bytes, headers: dict[str, str], end: float) -> int | None:
-        """The position it was stored at, or None when that is not known."""
+    async def _publish(
+        self, subject: str, body: bytes, headers: dict[str, str], end: float, *, fresh: bool = False
+    ) -> int | None:
+        """The position it was stored at, or None when that is not known.
+
+        `fresh`: no copy of it was sent before, so a refusal by the fence is the last word (Fenced).
+        """
         try:
             reply = await self._requests.request(subject, body, timeout=_patience(end), headers=headers)
         except nats.errors.MaxPayloadError:
@@ -118,6 +127,8 @@ class JetStreamLog:
             )
         if problem.err_code == 10054:
             raise _too_large(subject, len(body), self._client.max_payload)
+        if fresh and problem.err_code == _FENCE:
+            raise Fenced(f"another process appended to the thread of {subject} first: it owns the thread now")
         if problem.err_code not in _LOOK_AT_HEAD and problem.code != 503:
             raise ApiError(problem.code, problem.err_code, problem.description).as_bus_error()
         return None

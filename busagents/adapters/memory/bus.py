@@ -55,7 +55,7 @@ class MemoryBus:
         """See Bus.publish_live."""
         self.store.publish(LiveMessage(ref, body))
 
-    async def watch_session(self, session: str) -> MemoryLive:
+    async def watch_session(self, session: str, *, settled: bool = True) -> MemoryLive:
         """See Bus.watch_session."""
         return MemoryLive(self.store, check_token(session, "session"))
 
