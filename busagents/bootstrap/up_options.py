@@ -10,7 +10,6 @@ import msgspec
 
 from busagents.settings import Durability
 
-
 SUPERVISOR = "busagents"  # the label of lines that `up` itself writes; participants cannot have this name
 
 

@@ -22,7 +22,7 @@ class TextScreen:
         self._width = 0
 
     def line(self, label: str, text: str) -> None:
-        """Show a child's line with its name in front; when quiet, only what is said about the children."""
+        """Show a child's line with its name in front; when quiet, only what `up` itself says."""
         if self._quiet and label != SUPERVISOR:
             return
         colour = self._colours.get(label)
@@ -56,7 +56,7 @@ class JsonScreen:
         self._quiet = quiet
 
     def line(self, label: str, text: str) -> None:
-        """Show a child's line with its name in front; when quiet, only what is said about the children."""
+        """Show a child's line with its name in front; when quiet, only what `up` itself says."""
         if not self._quiet or label == SUPERVISOR:
             note(f"{label} | {text}")
 

@@ -38,6 +38,7 @@ async def test_down_stops_the_system_and_returns_when_it_is_gone(tmp_path: Path)
         assert (code, json.loads(out)) == (0, {"stopped": system.process.pid})
         assert not any(alive(pid) for pid in pids[1:])
         assert await system.ended() == 0
+        assert system.said == ""
 
 
 async def test_kill_9_of_up_leaves_no_process_and_no_obstacle(tmp_path: Path) -> None:
@@ -222,6 +223,13 @@ async def test_detached_fails_with_the_error_and_exit_code_of_the_start(tmp_path
     code, _, err = await busagents("up", "-d", "--nats-port", "0", cwd=tmp_path)
     assert code == 2
     assert "no participants in services" in err
+
+
+async def test_quiet_keeps_what_participants_print_in_their_logs_only(tmp_path: Path) -> None:
+    write_services(tmp_path, echo=ECHO + "print('a word')\n")
+    async with running(tmp_path, "--quiet") as system:
+        assert "a word" not in system.said
+    assert (tmp_path / ".busagents" / "logs" / "echo.log").read_text() == "a word\n"
 
 
 async def test_an_ephemeral_log_is_gone_after_the_run(tmp_path: Path) -> None:

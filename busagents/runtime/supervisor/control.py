@@ -50,7 +50,8 @@ class ControlServer:
             shutil.rmtree(self._private, ignore_errors=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        # Cancelled only at the very end, when the loop is closed under clients that wait for just that.
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             while line := await reader.readline():
                 try:
                     answer = self._handler(json.loads(line))
