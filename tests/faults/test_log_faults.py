@@ -260,6 +260,21 @@ async def test_20_a_rival_behind_an_entry_whose_confirmation_was_lost_fences_its
     assert await bodies(bus, ref) == [b"ours", b"the rival's"]
 
 
+async def test_20_an_append_that_ended_unresolved_is_recognised_as_stored_when_it_is_repeated(
+    link: LinkProxy, far: JetStreamBus, bus: JetStreamBus
+) -> None:
+    ref, log, entry_id = new_ref(), JetStreamLog(far.client, deadline=0.5), str(uuid.uuid4())
+    lost = link.drop_next(Direction.TO_CLIENT, STORED)
+    appending = asyncio.create_task(log.append(ref, b"once", entry_id=entry_id, head=0, types="test"))
+    await struck(lost)
+    link.black_hole()
+    with pytest.raises(AppendUnresolved):
+        await appending
+    link.heal()
+    position = await log.append(ref, b"once", entry_id=entry_id, head=0, types="test")
+    assert [(entry.position, entry.body) async for entry in bus.log.read_thread(ref)] == [(position, b"once")]
+
+
 async def test_20_a_send_whose_confirmation_is_lost_is_stored_once(link: LinkProxy, far: JetStreamBus, bus: JetStreamBus) -> None:
     ref = new_ref()
     lost = link.drop_next(Direction.TO_CLIENT, STORED)

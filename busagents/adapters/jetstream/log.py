@@ -33,6 +33,7 @@ _FULL = {10077, 10002, 10023, 10047}  # max bytes, account limit, server resourc
 _FENCE = 10071
 _LOOK_AT_HEAD = {_FENCE, 10158, 10164}  # the fence, a duplicate in flight, a fence in flight
 _NO_MESSAGE = 10037
+_REMEMBERED = 1024  # entries; a repetition follows its first try closely
 _ANSWER = 2.0  # seconds until an unanswered publish counts as unknown
 
 
@@ -57,6 +58,7 @@ class JetStreamLog:
         self._client = client
         self._deadline = deadline
         self._requests = Requests(client)
+        self._sent: dict[str, None] = {}  # ids of entries tried before, in order
         self._reader = LogReader(client)
 
     def connection_lost(self) -> None:
@@ -74,7 +76,7 @@ class JetStreamLog:
         }
         subject = log_subject(ref.checked(), "ev")
         end = time.monotonic() + self._deadline
-        fresh = True
+        fresh = self._sends_first(entry_id)
         while time.monotonic() < end:
             position = await self._publish(subject, body, headers, end, fresh=fresh)
             if position is not None:
@@ -132,6 +134,15 @@ class JetStreamLog:
         if problem.err_code not in _LOOK_AT_HEAD and problem.code != 503:
             raise ApiError(problem.code, problem.err_code, problem.description).as_bus_error()
         return None
+
+    def _sends_first(self, entry_id: str) -> bool:
+        """True if no copy of the entry left this process before: a caller may repeat what ended unresolved."""
+        if entry_id in self._sent:
+            return False
+        self._sent[entry_id] = None
+        if len(self._sent) > _REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        return True
 
     async def _pause(self, subject: str) -> None:
         if self._client.is_closed:
