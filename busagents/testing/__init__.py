@@ -1,4 +1,4 @@
-"""What tests of agents need: models that cost nothing and a model server that fails on demand.
+"""What tests of agents need: models that cost nothing, a model server and a NATS link that fail on demand.
 
 from busagents.testing import FakeModelServer, ScriptedModel, call_tools, fail, say
 """
@@ -10,12 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from busagents.testing.fake_model_server import FakeModelServer, Received
+    from busagents.testing.link_proxy import Direction, LinkFault, LinkProxy
     from busagents.testing.openai_wire import Fault, Wire
     from busagents.testing.scripted_model import ScriptedModel, call_tools, fail, say
 
-__all__ = ["FakeModelServer", "Fault", "Received", "ScriptedModel", "Wire", "call_tools", "fail", "say"]
+__all__ = [
+    "Direction",
+    "FakeModelServer",
+    "Fault",
+    "LinkFault",
+    "LinkProxy",
+    "Received",
+    "ScriptedModel",
+    "Wire",
+    "call_tools",
+    "fail",
+    "say",
+]
 
 _HOMES = {
+    "Direction": "link_proxy",
+    "LinkFault": "link_proxy",
+    "LinkProxy": "link_proxy",
     "FakeModelServer": "fake_model_server",
     "Fault": "openai_wire",
     "Received": "fake_model_server",
