@@ -59,7 +59,7 @@ def _envelope() -> str:
     blocks.append(f"A message may also be one flat event without an envelope, written by hand:\n\n```json\n{BY_HAND}\n```\n")
     blocks.append(
         "Its `id` makes sending it again harmless: an id that a thread has consumed is not consumed twice. Without one, the\n"
-        "header `Nats-Msg-Id` counts, and without that a hash of the bytes: the same text sent twice is then **one** message.\n"
+        "header `Nats-Msg-Id` counts, and without that its place in the log: the same text sent twice is then two messages.\n"
         "A task that names none of its own (`task`) gets one derived from the entry's id.\n"
     )
     return "\n".join(blocks)

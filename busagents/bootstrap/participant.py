@@ -65,7 +65,8 @@ async def run_participant(
     try:
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
-        worker, model = _make_worker(definition, bus, clock, settings, status)
+        feed = LiveFeed(bus)
+        worker, model = _make_worker(definition, bus, clock, settings, status, feed)
         if stop is None:
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,14 +84,16 @@ async def run_participant(
                 on_ready(definition.name)
 
         await worker.run(ready, stop)
+        await feed.close()
         status.flush()
     finally:
         await bus.close()
 
 
-def _make_worker(definition: Definition, bus: Bus, clock: Clock, settings: Settings, status: StatusWriter) -> tuple[Worker, str]:
+def _make_worker(
+    definition: Definition, bus: Bus, clock: Clock, settings: Settings, status: StatusWriter, feed: LiveFeed
+) -> tuple[Worker, str]:
     """The worker of a definition, and the name of its model ("" for a function)."""
-    feed = LiveFeed(bus)
     shared = SessionValues(bus)
     owner = f"{os.uname().nodename}-{os.getpid()}-{clock.new_id()[-6:]}"
     policy: AgentPolicy | FunctionPolicy

@@ -151,7 +151,7 @@ class Journal:
         """
         sha256 = sha256_hex(stored.body)
         where = f"position {stored.position} of thread {stored.ref} ({stored.kind})"
-        fallback = stored.entry_id or derived_id(str(stored.ref), sha256)
+        fallback = stored.entry_id or derived_id(str(stored.ref), sha256, str(stored.position))
         try:
             entry = decode_entry(stored.body, where=where, fallback_id=fallback)
             records = [decode_record(await claim_check.claim(self._bus, record), where=where) for record in entry.events]

@@ -1,4 +1,4 @@
-"""Deltas to whoever watches: coalesced to 30 ms, numbered per thread, best effort."""
+"""Deltas to whoever watches: coalesced to 30 ms, numbered, best effort."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class LiveMessageBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a watcher receives beside stored entries: `n` counts a process's messages per thread from 1."""
+    """What a watcher receives beside stored entries: `n` counts the messages of one process."""
 
     n: int = 0
     deltas: tuple[Delta, ...] = ()
@@ -35,7 +35,7 @@ class LiveFeed:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._waiting: dict[ThreadRef, list[Delta]] = {}
-        self._count: dict[ThreadRef, int] = {}
+        self._count = 0
         self._flush: asyncio.Task[None] | None = None
 
     def add(self, ref: ThreadRef, delta: Delta) -> None:
@@ -45,8 +45,7 @@ class LiveFeed:
             waiting
             and delta.text
             and waiting[-1].text
-            and waiting[-1].attempt == delta.attempt
-            and waiting[-1].turn == delta.turn
+            and (waiting[-1].task, waiting[-1].turn, waiting[-1].attempt) == (delta.task, delta.turn, delta.attempt)
         ):
             waiting[-1] = replace(waiting[-1], text=waiting[-1].text + delta.text)
         else:
@@ -54,9 +53,18 @@ class LiveFeed:
         if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._later())
 
+    async def close(self) -> None:
+        """Publish what waits, before the bus is closed."""
+        if self._flush is not None:
+            self._flush.cancel()
+        await self._publish()
+
     async def _later(self) -> None:
         await asyncio.sleep(_PERIOD)
+        await self._publish()
+
+    async def _publish(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for ref, deltas in waiting.items():
-            number = self._count[ref] = self._count.get(ref, 0) + 1
-            await self._bus.publish_live(ref, msgspec.json.encode(LiveMessageBody(number, tuple(deltas))))
+            self._count += 1
+            await self._bus.publish_live(ref, msgspec.json.encode(LiveMessageBody(self._count, tuple(deltas))))

@@ -77,7 +77,8 @@ class JetStreamBus:
 
     async def publish_live(self, ref: ThreadRef, body: bytes) -> None:
         """See Bus.publish_live."""
-        await self.client.publish(live_subject(ref), body)
+        with contextlib.suppress(nats.errors.Error):  # best effort: the log has what matters
+            await self.client.publish(live_subject(ref), body)
 
     async def watch_session(self, session: str, *, settled: bool = True) -> JetStreamLive:
         """See Bus.watch_session."""
