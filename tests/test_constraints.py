@@ -25,4 +25,4 @@ def test_every_direct_dependency_has_a_tested_version_that_is_the_installed_one(
 
 def test_no_file_of_the_set_up_has_an_address_of_packages() -> None:
     for name in ("constraints.txt", "pyproject.toml", ".ci/run"):
-        assert "http" not in (ROOT / name).read_text()
+        assert "://" not in (ROOT / name).read_text()

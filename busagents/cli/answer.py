@@ -75,7 +75,9 @@ def _remark(item: TaskEvent) -> str:
 
 
 def _progress(delta: Delta) -> str:
-    return _short(delta.progress if isinstance(delta.progress, str) else str(delta.progress)) if delta.progress is not None else ""
+    return (
+        _short(delta.progress if isinstance(delta.progress, str) else str(delta.progress)) if delta.progress is not None else ""
+    )
 
 
 def _short(text: str) -> str:

@@ -70,22 +70,16 @@ def _print_sent(task: Task, *, as_json: bool) -> None:
 
 async def _follow(task: Task, *, timeout: float | None, as_json: bool) -> None:
     """Wait for the end. With `--json` print one object, however it ended."""
-    import asyncio
-
     from busagents.cli.answer import as_json as result_json
     from busagents.cli.answer import show_answer
-    from busagents.errors import TaskError, TaskTimeout
+    from busagents.errors import TaskError
 
     try:
         if as_json:
             emit_json(result_json(await task.result(timeout=timeout)))
             return
-        try:
-            async with asyncio.timeout(timeout):
-                result = await show_answer(task)
-        except TimeoutError:
-            text = f"task {task.id} has not ended after {timeout:g} s; it goes on: busagents tasks wait {task.id}"
-            raise TaskTimeout(text, task=task.id, session=task.session) from None
+        async with task.patience(timeout):
+            result = await show_answer(task)
         note(f"busagents: {result.usage.total_tokens} tokens · go on with --session {result.session}")
     except TaskError as error:
         if as_json:

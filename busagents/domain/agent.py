@@ -66,7 +66,13 @@ class Agent:
 
     def definition_hash(self, model: str) -> str:
         """The sha256 of what shapes its decisions; recorded with each task so that a change can be seen in the log."""
-        shape = (self.name, model, self.system, self.settings, [(t.name, t.description, t.parameters) for t in self.tools.values()])
+        shape = (
+            self.name,
+            model,
+            self.system,
+            self.settings,
+            [(t.name, t.description, t.parameters) for t in self.tools.values()],
+        )
         return sha256_hex(msgspec.json.encode(shape, enc_hook=repr))
 
     def __repr__(self) -> str:

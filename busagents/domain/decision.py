@@ -100,9 +100,7 @@ def close_calls(task: Task, why: str) -> list[e.Recorded]:
         if call.status == "started" and call.recovery == "at_most_once":
             event = e.ToolUnknown(call.part.call, why)
         else:
-            event = e.ToolFailed(
-                call.part.call, "canceled", "The task ended before this call had a result.", task.elapsed_ms
-            )
+            event = e.ToolFailed(call.part.call, "canceled", "The task ended before this call had a result.", task.elapsed_ms)
         record.append(e.Recorded(event, task.id, task.turn, max(call.attempt, 1)))
     return record
 
@@ -124,7 +122,9 @@ def recover(
     if task is None:
         return ()
     if task.stalls >= MAX_STALLS:
-        text = f"{task.stalls} processes in a row ended at this step (turn {task.turn}): see their logs, mend the cause, redrive it"
+        text = (
+            f"{task.stalls} processes in a row ended at this step (turn {task.turn}): see their logs, mend the cause, redrive it"
+        )
         return (*close_calls(task, "the process that ran it ended"), fail_task(task, "dead_letter", text))
     record = [e.Recorded(e.TaskStarted(owner, definition, task.limits), task.id, attempt=task.attempt + 1)]
     if task.model is not None and task.model.retry_in is None and not task.model.failed_code:

@@ -42,9 +42,7 @@ class FunctionTask(msgspec.Struct, frozen=True):
 class FunctionContext(ToolContext, Protocol):
     """What a tool gets, and recorded steps."""
 
-    async def step(
-        self, name: str, call: Callable[[], Awaitable[T]], *, recovery: RecoveryClass = "at_most_once"
-    ) -> T:
+    async def step(self, name: str, call: Callable[[], Awaitable[T]], *, recovery: RecoveryClass = "at_most_once") -> T:
         """Run `call` and record its JSON result under `name`, once: after a crash the function runs again from its start,
         and a step that was recorded returns its result without running.
 
@@ -103,7 +101,9 @@ def agent(
 
     def declare(fn: Callable[..., Any]) -> Function:
         if not (inspect.isasyncgenfunction(fn) or inspect.iscoroutinefunction(fn)):
-            raise DefinitionError(f"@agent({name!r}) needs an async function: write `async def {getattr(fn, '__name__', 'f')}(task)`")
+            raise DefinitionError(
+                f"@agent({name!r}) needs an async function: write `async def {getattr(fn, '__name__', 'f')}(task)`"
+            )
         if not 1 <= len(inspect.signature(fn).parameters) <= 2:
             raise DefinitionError(f"@agent({name!r}) needs a function of (task) or (task, context)")
         return Function(name, fn, description=description, limits=limits, max_parallel_tasks=max_parallel_tasks)

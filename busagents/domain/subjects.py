@@ -10,6 +10,7 @@ A token is 1 to 64 characters of `A-Z a-z 0-9 _ -`: NATS itself would accept `*`
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Literal
 
@@ -70,6 +71,7 @@ def log_subject(ref: ThreadRef, kind: Kind) -> str:
     return f"{LOG_PREFIX}.{ref.participant}.{ref.session}.{ref.thread}.{kind}"
 
 
+@functools.lru_cache(maxsize=4096)  # a thread's entries share three subjects, and reading them is a hot path
 def parse_log_subject(subject: str) -> tuple[ThreadRef, Kind]:
     """The inverse of log_subject.
 

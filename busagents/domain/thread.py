@@ -64,8 +64,8 @@ def as_consumed(incoming: Incoming, events: Iterable[Recorded]) -> Incoming:
     Raises:
         BlobMissing, UnreadableEntry: it could be read then, and cannot now.
     """
-    answers = (recorded for recorded in events if recorded.task == incoming.refusal_task)
-    if any(isinstance(answer.event, TaskFailed) and answer.event.reason == UNREADABLE for answer in answers):
+    refused = [item.task for item in events if isinstance(item.event, TaskFailed) and item.event.reason == UNREADABLE]
+    if refused and incoming.refusal_task in refused:
         return replace(incoming, events=())
     if incoming.problem:
         raise (BlobMissing if incoming.blob_missing else UnreadableEntry)(incoming.problem)

@@ -10,22 +10,21 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from busagents.domain.codec import derived_id
-from busagents.domain.events import TaskSubmitted
 from busagents.domain.limits import Limits
-from busagents.domain.messages import Message, TextPart
-from busagents.domain.output_type import output_schema
-from busagents.domain.subjects import MAIN_THREAD, ThreadRef
+from busagents.domain.messages import Message
+from busagents.domain.subjects import MAIN_THREAD, ThreadRef, check_token
 from busagents.errors import InvalidInput, NotFound
 from busagents.ports.log import Announced, Bus
 from busagents.runtime.journal import Journal
 from busagents.runtime.live_session import LiveSessions
 from busagents.runtime.outgoing import send_event
 from busagents.runtime.replay import Replay, replay_session
+from busagents.runtime.submission import checked_key, submission
 from busagents.runtime.task import Task
 from busagents.runtime.task_event import TaskEvent, read_events, task_of_entry
 from busagents.runtime.task_index import SessionInfo, TaskIndex, TaskInfo
 
-MAX_PROMPT = 8 * 1024 * 1024  # bytes of text
+_REDRIVABLE = ("failed", "canceled")
 _LOOK_AGAIN = 2.0  # seconds: messages to participants are not announced live
 
 
@@ -55,31 +54,28 @@ class Client:
         Args:
             session: the conversation it belongs to; a new one if None.
             idempotency_key: a send with the same key, participant and session is the same task, however often it is repeated.
-            output_type: a msgspec Struct, dataclass, pydantic model or JSON Schema that the answer must fit.
+            output_type: a msgspec Struct, dataclass, TypedDict, pydantic model or JSON Schema that the answer must fit.
             limits: tighter bounds than the participant's own.
+            metadata: JSON values kept with the request; no participant reads them.
 
         Raises:
             NotFound: the bus knows no participant of that name.
             InvalidName, InvalidInput: a name that no subject can hold, an empty or over-long prompt. Nothing was sent.
+            DefinitionError: `output_type` has no usable JSON Schema. Nothing was sent.
             LogFull, AppendUnresolved: see EventLog.send.
         """
-        message = _checked(prompt)
+        event = submission(prompt, output_type=output_type, limits=limits, metadata=metadata)
+        key = checked_key(idempotency_key) if idempotency_key is not None else None
         if session is None:
-            session = derived_id("session", participant, idempotency_key) if idempotency_key else str(uuid.uuid4())
+            session = derived_id("session", participant, key) if key else str(uuid.uuid4())
         ref = ThreadRef(participant, session, thread).checked()
         await self._require(participant)
-        entry = derived_id("send", str(ref), idempotency_key) if idempotency_key else str(uuid.uuid4())
+        entry = derived_id("send", str(ref), key) if key else str(uuid.uuid4())
         task = Task(self.bus, self._live, ref, task_of_entry(entry), after=0, output_type=output_type)
-        if not idempotency_key:  # a repeated send may have ended long ago: then the log is read first
+        if key is None:  # a repeated send may have ended long ago: then the log is read first
             task.listen(await self._live.get(session))
-        event = TaskSubmitted(
-            message=message,
-            limits=limits,
-            output_schema=output_schema(output_type) if output_type is not None else None,
-            metadata=dict(metadata or {}),
-        )
         position = await send_event(self.bus, ref, event, task=task.id, entry_id=entry)
-        if not idempotency_key:
+        if key is None:
             task.sent(position)
         return task
 
@@ -93,7 +89,15 @@ class Client:
         return Task(self.bus, self._live, info.ref, info.task, after=info.position, output_type=output_type)
 
     async def tasks(self, *, participant: str | None = None, session: str | None = None) -> list[TaskInfo]:
-        """The tasks in the log, the oldest first."""
+        """The tasks in the log, the oldest first.
+
+        Raises:
+            InvalidName: no participant or session can have that name.
+        """
+        if participant is not None:
+            check_token(participant, "participant")
+        if session is not None:
+            check_token(session, "session")
         index = await self._index(participant=participant, session=session)
         return [info for info in index.tasks() if participant in (None, info.ref.participant)]
 
@@ -108,16 +112,26 @@ class Client:
     async def redrive(self, task_id: str) -> Task:
         """Send the request of a task that failed or was canceled again, as a new task of the same session.
 
+        One that was redriven before: the task it became is returned, itself redriven if it failed or was canceled too. So
+        two at once make one new task.
+
         Raises:
             NotFound: no such task.
             InvalidInput: it has not ended, or it completed.
         """
-        info = (await self._index()).find(task_id)
-        if info.state not in ("failed", "canceled"):
+        index = await self._index()
+        info = index.find(task_id)
+        if info.state not in _REDRIVABLE:
             raise InvalidInput(f"task {info.task} is {info.state}: only a failed or canceled task can be redriven")
-        entry = derived_id("redrive", info.task)
+        while True:
+            entry = derived_id("redrive", info.task)
+            became = index.get(task_of_entry(entry))
+            if became is None or became.state not in _REDRIVABLE:
+                break
+            info = became
         task = Task(self.bus, self._live, info.ref, task_of_entry(entry), after=info.position)
-        await send_event(self.bus, info.ref, info.submitted, task=task.id, entry_id=entry)
+        if became is None:
+            await send_event(self.bus, info.ref, info.submitted, task=task.id, entry_id=entry)
         return task
 
     async def sessions(self) -> list[SessionInfo]:
@@ -129,22 +143,27 @@ class Client:
 
         Raises:
             NotFound: no entry of that session.
+            InvalidName: no session can have that name.
             ChainBroken, UnreadableEntry, BlobMissing: its log cannot be trusted or understood.
         """
+        check_token(session, "session")
         return await replay_session(self.bus, self._journal, session, upto)
 
     async def history(self, session: str, *, after: int = 0) -> AsyncIterator[TaskEvent]:
         """Every event of a session that is stored now, behind position `after`, in the log's order.
 
         Raises:
+            InvalidName: no session can have that name.
             UnreadableEntry, BlobMissing: an entry that this code cannot understand.
         """
+        check_token(session, "session")
         async for stored in self.bus.log.read_session(session, after=after):
             for event in await read_events(self.bus, stored):
                 yield event
 
     async def tail(self, session: str, *, after: int = 0) -> AsyncIterator[TaskEvent]:
-        """Every event of a session behind position `after`, and those to come, for ever."""
+        """Every event of a session behind position `after`, and those to come, for ever. Raises as history()."""
+        check_token(session, "session")
         live = await self.bus.watch_session(session)
         heard = asyncio.Event()
 
@@ -192,18 +211,3 @@ class Client:
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise NotFound(f"no participant {participant!r} on this bus: {hint}live now: {', '.join(live) or 'none'}")
         self._known.add(participant)
-
-
-def _checked(prompt: str | Message) -> Message:
-    message = Message("user", (TextPart(prompt),)) if isinstance(prompt, str) else prompt
-    if not message.parts or (isinstance(prompt, str) and not prompt.strip()):
-        raise InvalidInput("the prompt is empty: say what the participant shall do")
-    try:
-        size = len(message.text.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"the prompt is not valid Unicode text ({error.reason} at {error.start}): send UTF-8") from None
-    if size > MAX_PROMPT:
-        raise InvalidInput(
-            f"the prompt has {size} bytes, the most is {MAX_PROMPT}: put the material into a file the agent can read"
-        )
-    return message

@@ -33,13 +33,15 @@ async def follow(
     silence = _FIRST_SILENCE
     while True:
         message = await _next(queue, silence)
+        silence = min(_LONGEST_SILENCE, silence * 2) if message is None else _FIRST_SILENCE
         if message is None or (message.position > seen and message.previous > seen):  # silence, or a gap
-            silence = min(_LONGEST_SILENCE, silence * 2) if message is None else silence
             async for stored in _stored(bus, ref, seen):
                 yield stored
                 seen = stored.position
         elif not message.position:
-            yield _DELTAS.decode(message.body)
+            body = _decoded(message.body)
+            if body is not None:
+                yield body
         elif message.position > seen:
             yield StoredMessage(ref, "ev", message.position, None, message.body)
             seen = message.position
@@ -52,6 +54,13 @@ async def _next(queue: LiveQueue, silence: float) -> LiveMessage | None:
         async with asyncio.timeout(silence):
             return await queue.get()
     except TimeoutError:
+        return None
+
+
+def _decoded(body: bytes) -> LiveMessageBody | None:
+    try:
+        return _DELTAS.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # anybody may publish there, a newer version too; the log has what matters
         return None
 
 

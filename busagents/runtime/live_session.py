@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict
+from weakref import WeakSet
 
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus, LiveMessage, LiveSubscription
@@ -19,23 +20,24 @@ class LiveSession:
 
     def __init__(self, subscription: LiveSubscription) -> None:
         self._subscription = subscription
-        self._queues: defaultdict[ThreadRef, list[LiveQueue]] = defaultdict(list)
+        # Weak: a handle on a task that nobody reads goes, and its queue with it.
+        self._queues: defaultdict[ThreadRef, WeakSet[LiveQueue]] = defaultdict(WeakSet)
         self._pump = asyncio.create_task(self._run())
 
     @property
     def idle(self) -> bool:
         """Nobody watches."""
-        return not self._queues
+        return not any(self._queues.values())
 
     def open(self, ref: ThreadRef) -> LiveQueue:
         """Start to collect a thread's messages."""
         queue: LiveQueue = asyncio.Queue(_QUEUE)
-        self._queues[ref].append(queue)
+        self._queues[ref].add(queue)
         return queue
 
     def leave(self, ref: ThreadRef, queue: LiveQueue) -> None:
         """Stop collecting."""
-        self._queues[ref].remove(queue)
+        self._queues[ref].discard(queue)
         if not self._queues[ref]:
             del self._queues[ref]
 

@@ -6,7 +6,7 @@ import msgspec
 
 from busagents.domain.messages import Message
 from busagents.domain.state import ThreadState
-from busagents.domain.subjects import ThreadRef
+from busagents.domain.subjects import MAIN_THREAD, ThreadRef
 from busagents.errors import NotFound
 from busagents.ports.log import Bus
 from busagents.runtime.journal import Journal, OpenThread
@@ -20,11 +20,12 @@ class Replay(msgspec.Struct, frozen=True):
     threads: dict[ThreadRef, ThreadState]
 
     def messages(self, participant: str | None = None) -> list[Message]:
-        """The conversation of the participant's main thread; of the first thread if there is only one to choose from."""
-        for ref, state in self.threads.items():
-            if participant in (None, ref.participant):
-                return list(state.messages)
-        return []
+        """The conversation of the participant's main thread (without a name: of the participant that was asked first)."""
+        threads = [ref for ref in self.threads if participant in (None, ref.participant)]
+        if not threads:
+            return []
+        main = (ref for ref in threads if ref.participant == threads[0].participant and ref.thread == MAIN_THREAD)
+        return list(self.threads[next(main, threads[0])].messages)
 
 
 async def replay_session(bus: Bus, journal: Journal, session: str, upto: int | None) -> Replay:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from busagents import errors
 from busagents.domain.codec import derived_id
-from busagents.domain.events import TaskCancel, TaskCanceled, TaskCompleted, TaskFailed
+from busagents.domain.events import TERMINAL, TaskCancel, TaskCanceled, TaskCompleted, TaskFailed
 from busagents.domain.messages import Artifact, Message, Usage
 from busagents.domain.output_type import convert_output
 from busagents.domain.subjects import ThreadRef
@@ -69,6 +70,7 @@ class Task:
 
         Raises:
             LogError: the thread's log cannot be trusted or understood; the task waits until it is mended.
+            BusUnreachable: the log cannot be read now. The task goes on; ask again.
         """
         early, self._early = self._early, None
         if early is None:
@@ -88,11 +90,12 @@ class Task:
                 for event in await read_events(self._bus, item):
                     if event.task != self.id:
                         continue
-                    if isinstance(event.event, TaskCompleted | TaskFailed | TaskCanceled):
-                        self._end = event
+                    if not isinstance(event.event, TERMINAL):
+                        yield event
+                        continue
+                    self._end = event
                     yield event
-                    if self._end is not None:
-                        return
+                    return
         finally:
             live.leave(self.ref, queue)
 
@@ -124,18 +127,31 @@ class Task:
             TaskTimeout: it still goes on.
             InvalidInput: the answer fits the schema asked for but not the type's own further checks.
         """
+        async with self.patience(timeout):
+            if self._end is None:
+                async for _ in self.events():
+                    pass
+        return self._outcome()
+
+    @asynccontextmanager
+    async def patience(self, seconds: float | None) -> AsyncIterator[None]:
+        """A block that waits for this task, for at most so many seconds (None: for ever).
+
+        Raises:
+            TaskTimeout: the block was left because the time was up.
+        """
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(timeout):
-                if self._end is None:
-                    async for _ in self.events():
-                        pass
+            async with limit:
+                yield
         except TimeoutError:
+            if not limit.expired():
+                raise
             raise errors.TaskTimeout(
-                f"task {self.id} has not ended after {timeout:g} s; it goes on: `busagents tasks wait {self.id}`",
+                f"task {self.id} has not ended after {seconds:g} s; it goes on: `busagents tasks wait {self.id}`",
                 task=self.id,
                 session=self.session,
             ) from None
-        return self._outcome()
 
     async def cancel(self, reason: str = "") -> None:
         """Ask the task to end; returns when that is recorded. It ends within a second if it is at work."""

@@ -112,6 +112,10 @@ class TaskIndex:
         """In order of submission."""
         return list(self._tasks.values())
 
+    def get(self, task: str) -> TaskInfo | None:
+        """The task of exactly that id, if there is one."""
+        return self._tasks.get(task)
+
     def find(self, task_id: str) -> TaskInfo:
         """The task of that id, or of a prefix of it that only one task has.
 

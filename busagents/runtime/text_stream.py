@@ -24,6 +24,8 @@ class TextStream:
         if not delta.text or delta.turn in self._done:
             return ""
         self._enter(delta.turn)
+        if delta.attempt < self._attempt:  # a process that was thought dead
+            return ""
         if delta.attempt != self._attempt:
             self._attempt, self._attempt_text, self._lost = delta.attempt, "", False
         if self._lost or delta.at != len(self._attempt_text):

@@ -26,7 +26,9 @@ class Block(NamedTuple):
 
 BLOCKS = [
     Block(note or "", language, text)
-    for note, language, text in re.findall(r"(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for note, language, text in re.findall(
+        r"(?:<!-- (.*?) -->\n)?```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
 ]
 
 

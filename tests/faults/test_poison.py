@@ -40,7 +40,9 @@ async def publish(client: Client, subject: str, body: bytes) -> None:
     await raw(client).client.jetstream().publish(subject, body)
 
 
-async def test_row_29_a_message_on_which_the_worker_always_fails_is_dead_lettered_with_its_reason(bus_url: str, fresh: Fresh) -> None:
+async def test_row_29_a_message_on_which_the_worker_always_fails_is_dead_lettered_with_its_reason(
+    bus_url: str, fresh: Fresh
+) -> None:
     async with running(bus_url, Agent(name := fresh("echo"), model=ScriptedModel(echo))) as client:
         poison = await client.send(name, "poison", session=(session := fresh("s")))
         with pytest.raises(TaskFailed, match="ZeroDivisionError: a defect in the model's adapter") as failed:

@@ -58,7 +58,9 @@ putter = Agent("putter", model=model(call_tools(("put", {"what": "a"})), say("pu
 payer = Agent("payer", model=model(call_tools(("pay", {"what": "a"})), say("paid")), tools=[pay])
 serial = Agent(
     "serial",
-    model=model(call_tools(("look", {"what": "1"}), ("look", {"what": "2"}), ("put", {"what": "2"}), ("pay", {"what": "2"})), say("all")),
+    model=model(
+        call_tools(("look", {"what": "1"}), ("look", {"what": "2"}), ("put", {"what": "2"}), ("pay", {"what": "2"})), say("all")
+    ),
     tools=[look, put, pay],
     tool_concurrency=1,
 )

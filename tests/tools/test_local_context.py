@@ -8,8 +8,8 @@ import pytest
 
 from busagents.domain.tool_context import State, ToolContext
 from busagents.errors import InvalidInput
-from busagents.tools import LocalToolContext
 from busagents.runtime.tool_context import RecordedState
+from busagents.tools import LocalToolContext
 from busagents.tools.local_context import LocalState
 
 

@@ -16,6 +16,7 @@ _log = logging.getLogger("busagents.bus")
 _FIRST_ANSWER = 2  # seconds until the first connection is given up
 _PING = 5  # seconds; a link that swallows everything is noticed after two lost pings
 _PENDING = 2 * 1024 * 1024  # bytes buffered while disconnected: what was buffered is resolved or sent again anyway
+_LINES = re.compile(r"(?m)^([!-9;-~]+): ?((?:\S(?:[^\r\n]*\S)?)?)\r\n")
 _BLANKS = " \t\n\r\x0b\f"  # what bytes.strip() takes off; str.strip() takes more
 
 
@@ -32,8 +33,12 @@ class QuickClient(Client):
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """`Name: value` lines; those without a colon, or with a name that is not ASCII or has a space in it, are skipped."""
+        text = raw.decode("utf-8", "replace")
+        pairs = _LINES.findall(text)
+        if len(pairs) == text.count("\n") - text.endswith("\r\n\r\n"):  # every line is of the plain form that we write
+            return dict(pairs)
         headers = {}
-        for line in raw.decode("utf-8", "replace").split("\r\n"):
+        for line in text.split("\r\n"):
             name, colon, value = line.partition(":")
             name = name.strip(_BLANKS)
             if colon and name.isascii() and (name.split() == [name] or not name):
