@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from busagents.domain.tool import Tool, tool
     from busagents.domain.tool_context import ToolContext
     from busagents.errors import BusAgentsError
-    from busagents.runtime.client import Client
-    from busagents.runtime.task import Result, Task
+    from busagents.runtime.client.client import Client
+    from busagents.runtime.client.task import Result, Task
 
 __all__ = [
     "Agent",
@@ -52,8 +52,8 @@ _HOMES = {
     "busagents.domain.tool": ("Tool", "tool"),
     "busagents.domain.tool_context": ("ToolContext",),
     "busagents.errors": ("BusAgentsError",),
-    "busagents.runtime.client": ("Client",),
-    "busagents.runtime.task": ("Result", "Task"),
+    "busagents.runtime.client.client": ("Client",),
+    "busagents.runtime.client.task": ("Result", "Task"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.bootstrap.connection import find_connection
-from busagents.runtime.client import Client
+from busagents.runtime.client.client import Client
 from busagents.runtime.clock import SystemClock
 from busagents.runtime.journal import Journal
 

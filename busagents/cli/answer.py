@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from busagents.cli.output import note, paint, printable
 
 if TYPE_CHECKING:
+    from busagents.runtime.client.task import Result, Task
+    from busagents.runtime.client.task_event import TaskEvent
     from busagents.runtime.performer import Delta
-    from busagents.runtime.task import Result, Task
-    from busagents.runtime.task_event import TaskEvent
 
 _SHOWN = 100  # characters of a tool's arguments or result
 
 
 async def show_answer(task: Task) -> Result:
     """Print the text as it comes, and return the result. Raises TaskError as Task.result."""
-    from busagents.runtime.task_event import TaskEvent
-    from busagents.runtime.text_stream import TextStream
+    from busagents.runtime.client.task_event import TaskEvent
+    from busagents.runtime.client.text_stream import TextStream
 
     pieces = TextStream()
     line = _Line()

@@ -13,7 +13,7 @@ from busagents.cli.options import DataDir, Nats
 from busagents.cli.output import note, paint
 
 if TYPE_CHECKING:
-    from busagents.runtime.client import Client
+    from busagents.runtime.client.client import Client
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from busagents.runtime.client import Client
+    from busagents.runtime.client.client import Client
 
 T = TypeVar("T")
 

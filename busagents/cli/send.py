@@ -14,8 +14,8 @@ from busagents.cli.output import emit_json, emit_text, note
 
 if TYPE_CHECKING:
     from busagents.errors import TaskError
-    from busagents.runtime.client import Client
-    from busagents.runtime.task import Task
+    from busagents.runtime.client.client import Client
+    from busagents.runtime.client.task import Task
 
 _PROMPT = "What to do; `-` reads it from stdin."
 _KEY = "Makes it safe to repeat: the same key, participant and session is the same task."

@@ -12,9 +12,9 @@ from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, pa
 
 if TYPE_CHECKING:
     from busagents.domain.messages import Message
-    from busagents.runtime.client import Client
-    from busagents.runtime.replay import Replay
-    from busagents.runtime.task_event import TaskEvent
+    from busagents.runtime.client.client import Client
+    from busagents.runtime.client.replay import Replay
+    from busagents.runtime.client.task_event import TaskEvent
 
 SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
 _AT = "As it was at this position of the log."

@@ -11,9 +11,9 @@ from busagents.cli.options import DataDir, Json, Nats
 from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, note
 
 if TYPE_CHECKING:
-    from busagents.runtime.client import Client
-    from busagents.runtime.task_event import TaskEvent
-    from busagents.runtime.task_index import TaskInfo
+    from busagents.runtime.client.client import Client
+    from busagents.runtime.client.task_event import TaskEvent
+    from busagents.runtime.client.task_index import TaskInfo
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id, or the beginning of it.")]
 _LIMIT = "At most this many, the newest."

@@ -191,7 +191,6 @@ class Worker:
     async def _drive(self, job: _Job) -> Verdict:
         """Work on the thread until it is idle, unless a live process elsewhere has it."""
         delivery = job.delivery
-        ref = delivery.message.ref
         thread = await self._known(delivery)
         for left in reversed(range(_OPENINGS)):
             if thread.state.active is None and delivery.deliveries > MAX_UNSTARTED:

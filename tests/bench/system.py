@@ -15,7 +15,7 @@ import msgspec
 import nats
 
 from busagents.bootstrap.connect import connect
-from busagents.runtime.client import Client
+from busagents.runtime.client.client import Client
 from busagents.runtime.supervisor.nats_server import NatsServer
 from busagents.settings import Durability
 from tests.support.processes import ParticipantProcess, participant

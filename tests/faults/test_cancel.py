@@ -10,8 +10,8 @@ import pytest
 from busagents import Agent, FunctionTask, Limits, agent, tool
 from busagents.domain import events as e
 from busagents.errors import TaskCanceled, TaskFailed
-from busagents.runtime.client import Client
-from busagents.runtime.task import Task
+from busagents.runtime.client.client import Client
+from busagents.runtime.client.task import Task
 from busagents.testing import ScriptedModel, call_tools, fail, say
 from tests.support.log_checks import checked_events, types
 from tests.support.participants import running

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from busagents.bootstrap.connect import connect
 from busagents.domain import events as e
-from busagents.runtime.client import Client
+from busagents.runtime.client.client import Client
+from busagents.runtime.client.task import Result
 from busagents.runtime.supervisor.nats_server import NatsServer
-from busagents.runtime.task import Result
 from tests.support.fault_agents import TEXT
 from tests.support.log_checks import checked_events, inbox_empty, types
 from tests.support.processes import participant

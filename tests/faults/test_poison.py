@@ -13,7 +13,7 @@ from busagents.domain.codec import VERSION, sha256_hex
 from busagents.domain.subjects import BLOB_BUCKET, log_subject
 from busagents.errors import BlobMissing, TaskFailed, UnreadableEntry
 from busagents.ports.model import ModelRequest
-from busagents.runtime.client import Client
+from busagents.runtime.client.client import Client
 from busagents.runtime.dead_letter import MAX_FAILURES
 from busagents.testing import ScriptedModel, call_tools, say
 from busagents.testing.scripted_model import Turn

@@ -9,8 +9,8 @@ from busagents.adapters.jetstream.api import call
 from busagents.adapters.jetstream.bus import JetStreamBus
 from busagents.domain import events as e
 from busagents.domain.subjects import STREAM, inbox_consumer
-from busagents.runtime.client import Client
-from busagents.runtime.task_event import TaskEvent
+from busagents.runtime.client.client import Client
+from busagents.runtime.client.task_event import TaskEvent
 
 
 async def checked_events(client: Client, session: str) -> list[TaskEvent]:

@@ -12,7 +12,7 @@ from busagents.domain.state import TaskState
 from busagents.domain.subjects import RESERVED_PARTICIPANT, ThreadRef
 from busagents.errors import BlobMissing, NotFound, UnreadableEntry
 from busagents.ports.log import Bus, StoredMessage
-from busagents.runtime.task_event import TaskEvent, read_events
+from busagents.runtime.client.task_event import TaskEvent, read_events
 
 
 class TaskInfo(msgspec.Struct):

@@ -9,8 +9,8 @@ import msgspec
 
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus, LiveMessage, StoredMessage
+from busagents.runtime.client.live_session import LiveQueue
 from busagents.runtime.live_feed import LiveMessageBody
-from busagents.runtime.live_session import LiveQueue
 
 _FIRST_SILENCE = 1.0  # seconds without a word after which the log is asked whether one was lost
 _LONGEST_SILENCE = 10.0

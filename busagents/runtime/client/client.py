@@ -15,14 +15,14 @@ from busagents.domain.messages import Message
 from busagents.domain.subjects import MAIN_THREAD, ThreadRef, check_token
 from busagents.errors import InvalidInput, NotFound
 from busagents.ports.log import Announced, Bus
+from busagents.runtime.client.live_session import LiveSessions
+from busagents.runtime.client.outgoing import send_event
+from busagents.runtime.client.replay import Replay, replay_session
+from busagents.runtime.client.submission import checked_key, submission
+from busagents.runtime.client.task import Task
+from busagents.runtime.client.task_event import TaskEvent, read_events, task_of_entry
+from busagents.runtime.client.task_index import SessionInfo, TaskIndex, TaskInfo
 from busagents.runtime.journal import Journal
-from busagents.runtime.live_session import LiveSessions
-from busagents.runtime.outgoing import send_event
-from busagents.runtime.replay import Replay, replay_session
-from busagents.runtime.submission import checked_key, submission
-from busagents.runtime.task import Task
-from busagents.runtime.task_event import TaskEvent, read_events, task_of_entry
-from busagents.runtime.task_index import SessionInfo, TaskIndex, TaskInfo
 
 _REDRIVABLE = ("failed", "canceled")
 _LOOK_AGAIN = 2.0  # seconds: messages to participants are not announced live

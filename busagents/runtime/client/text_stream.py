@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from busagents.domain.events import ModelCompleted, TaskCompleted
+from busagents.runtime.client.task_event import TaskEvent
 from busagents.runtime.performer import Delta
-from busagents.runtime.task_event import TaskEvent
 
 
 class TextStream:

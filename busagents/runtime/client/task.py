@@ -16,13 +16,13 @@ from busagents.domain.messages import Artifact, Message, Usage
 from busagents.domain.output_type import convert_output
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
-from busagents.runtime.follow import follow
+from busagents.runtime.client.follow import follow
+from busagents.runtime.client.live_session import LiveQueue, LiveSession, LiveSessions
+from busagents.runtime.client.outgoing import send_event
+from busagents.runtime.client.task_event import TaskEvent, read_events
+from busagents.runtime.client.text_stream import TextStream
 from busagents.runtime.live_feed import LiveMessageBody, Refusal
-from busagents.runtime.live_session import LiveQueue, LiveSession, LiveSessions
-from busagents.runtime.outgoing import send_event
 from busagents.runtime.performer import Delta
-from busagents.runtime.task_event import TaskEvent, read_events
-from busagents.runtime.text_stream import TextStream
 
 
 class Result(msgspec.Struct, frozen=True):
