@@ -23,14 +23,14 @@ _NAMESPACE = uuid.UUID("6d0f0c59-3f5c-5ae4-9c4b-0b5a3c2f7e11")
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Consumed(msgspec.Struct, frozen=True):
+class Consumed(msgspec.Struct, frozen=True, gc=False):
     """An `in` or `stop` entry this entry takes into account: its id and the sha256 of its stored bytes."""
 
     id: str
     sha256: str
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An event on the wire. `data`, or `blob` when it was too large and is kept in the object store.
 
     `ignorable` lets a reader that does not know the type skip it; any other unknown type refuses the thread.
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     ignorable: bool = False
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The envelope. `time` is information only; `prev` is the sha256 of the stored bytes of the `ev` entry before."""
 
     v: int = 0

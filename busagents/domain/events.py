@@ -18,7 +18,7 @@ RecoveryClass = Literal["at_most_once", "idempotent", "read_only"]
 StateScope = Literal["agent", "session"]
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Base of all events."""
 
     type: ClassVar[str] = ""
@@ -340,7 +340,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
 TERMINAL: tuple[type[Event], ...] = (TaskCompleted, TaskFailed, TaskCanceled)
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event with its place: whose task, which turn of it (0: none), which attempt."""
 
     event: Event

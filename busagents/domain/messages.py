@@ -10,7 +10,7 @@ import msgspec
 Role = Literal["user", "assistant", "tool", "system"]
 
 
-class BlobRef(msgspec.Struct, frozen=True):
+class BlobRef(msgspec.Struct, frozen=True, gc=False):
     """A payload kept in the object store. `key` is its sha256, `size` in bytes."""
 
     key: str
@@ -18,19 +18,19 @@ class BlobRef(msgspec.Struct, frozen=True):
     size: int
 
 
-class TextPart(msgspec.Struct, frozen=True, tag="text"):
+class TextPart(msgspec.Struct, frozen=True, gc=False, tag="text"):
     """Plain text."""
 
     text: str
 
 
-class DataPart(msgspec.Struct, frozen=True, tag="data"):
+class DataPart(msgspec.Struct, frozen=True, gc=False, tag="data"):
     """A JSON value."""
 
     data: Any
 
 
-class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
+class FilePart(msgspec.Struct, frozen=True, gc=False, tag="file", omit_defaults=True):
     """A file: its bytes as base64, or where they are (`uri`)."""
 
     media_type: str
@@ -39,14 +39,14 @@ class FilePart(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
     uri: str | None = None
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=True):
+class ReasoningPart(msgspec.Struct, frozen=True, gc=False, tag="reasoning", omit_defaults=True):
     """A model's reasoning. `extra` holds what only its own provider understands (signatures, ids)."""
 
     text: str = ""
     extra: dict[str, Any] = {}
 
 
-class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call", omit_defaults=True):
+class ToolCallPart(msgspec.Struct, frozen=True, gc=False, tag="tool_call", omit_defaults=True):
     """A model asks for a tool. `arguments` is the JSON text as the model wrote it: it may be invalid."""
 
     call: str
@@ -55,7 +55,7 @@ class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call", omit_defaults=T
     extra: dict[str, Any] = {}
 
 
-class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
+class ToolResultPart(msgspec.Struct, frozen=True, gc=False, tag="tool_result", omit_defaults=True):
     """The answer to a tool call, in words or JSON for the model."""
 
     call: str
@@ -67,7 +67,7 @@ class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result", omit_defaul
 Part = TextPart | DataPart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message of a conversation."""
 
     role: Role
@@ -84,7 +84,7 @@ class Message(msgspec.Struct, frozen=True):
         return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
 
 
-class Artifact(msgspec.Struct, frozen=True, omit_defaults=True):
+class Artifact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Something a task produced beside its answer."""
 
     name: str
@@ -92,7 +92,7 @@ class Artifact(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str = ""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Tokens of one or several model calls, as the provider counted them; `estimated` if it did not."""
 
     input_tokens: int = 0

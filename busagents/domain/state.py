@@ -15,7 +15,7 @@ CallStatus = Literal["requested", "started", "done"]
 TaskState = Literal["submitted", "working", "input-required", "completed", "failed", "canceled"]
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One tool call of the current turn, or one step of a function."""
 
     part: ToolCallPart
@@ -27,7 +27,7 @@ class Call(msgspec.Struct, frozen=True):
     unknown: bool = False
 
 
-class ModelCall(msgspec.Struct, frozen=True):
+class ModelCall(msgspec.Struct, frozen=True, gc=False):
     """The current turn's model call while it has no answer. `retry_in` (seconds) is set between a failure and the next attempt."""
 
     attempt: int
@@ -37,7 +37,7 @@ class ModelCall(msgspec.Struct, frozen=True):
     failed_message: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How a task ended."""
 
     state: Literal["completed", "failed", "canceled"]
@@ -49,7 +49,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     artifacts: tuple[Artifact, ...] = ()
 
 
-class Task(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True, gc=False):
     """A task that has not ended."""
 
     id: str
@@ -74,7 +74,7 @@ class Task(msgspec.Struct, frozen=True):
         return self.attempt > 0
 
 
-class ThreadState(msgspec.Struct, frozen=True):
+class ThreadState(msgspec.Struct, frozen=True, gc=False):
     """A thread: its conversation, the task at work, the tasks queued behind it, and how the others ended.
 
     `seq` counts the thread's `ev` entries and `head` is the sha256 of the last one. `digest` runs over `messages`.

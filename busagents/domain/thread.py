@@ -19,7 +19,7 @@ from busagents.domain.subjects import Kind
 from busagents.errors import BlobMissing, ChainBroken, UnreadableEntry
 
 
-class Incoming(msgspec.Struct, frozen=True):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """An `in` or `stop` entry read from the log. `problem` says why it is unreadable, if it is; it then has no events.
 
     `blob_missing`: the problem is a payload that is not in the object store.

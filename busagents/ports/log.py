@@ -10,7 +10,7 @@ import msgspec
 from busagents.domain.subjects import Kind, ThreadRef
 
 
-class StoredMessage(msgspec.Struct, frozen=True):
+class StoredMessage(msgspec.Struct, frozen=True, gc=False):
     """One entry as stored. `position` is its place in the whole log (1, 2, …; gaps are allowed); `body` the exact bytes.
 
     `entry_id` is what the writer gave as id (None when a plain client gave none); `time` is the store's, RFC 3339 UTC.
@@ -117,7 +117,7 @@ class Inbox(Protocol):
         ...
 
 
-class LiveMessage(msgspec.Struct, frozen=True):
+class LiveMessage(msgspec.Struct, frozen=True, gc=False):
     """What a watcher hears: a republished `ev` entry (`position` > 0, `previous` = the thread's `ev` position before it) or a delta."""
 
     ref: ThreadRef
@@ -201,7 +201,7 @@ class Bus(Protocol):
         ...
 
 
-class Announced(msgspec.Struct, frozen=True):
+class Announced(msgspec.Struct, frozen=True, gc=False):
     """One live instance of a participant."""
 
     name: str

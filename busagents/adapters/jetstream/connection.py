@@ -16,7 +16,6 @@ _log = logging.getLogger("busagents.bus")
 _FIRST_ANSWER = 2  # seconds until the first connection is given up
 _PING = 5  # seconds; a link that swallows everything is noticed after two lost pings
 _PENDING = 2 * 1024 * 1024  # bytes buffered while disconnected: what was buffered is resolved or sent again anyway
-_LINES = re.compile(r"(?m)^([!-9;-~]+): ?((?:\S(?:[^\r\n]*\S)?)?)\r\n")
 _BLANKS = " \t\n\r\x0b\f"  # what bytes.strip() takes off; str.strip() takes more
 
 
@@ -34,9 +33,9 @@ class QuickClient(Client):
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """`Name: value` lines; those without a colon, or with a name that is not ASCII or has a space in it, are skipped."""
         text = raw.decode("utf-8", "replace")
-        pairs = _LINES.findall(text)
-        if len(pairs) == text.count("\n") - text.endswith("\r\n\r\n"):  # every line is of the plain form that we write
-            return dict(pairs)
+        headers = _plain(text)
+        if headers is not None:
+            return headers
         headers = {}
         for line in text.split("\r\n"):
             name, colon, value = line.partition(":")
@@ -44,6 +43,21 @@ class QuickClient(Client):
             if colon and name.isascii() and (name.split() == [name] or not name):
                 headers[name] = value.strip(_BLANKS)
         return headers
+
+
+def _plain(text: str) -> dict[str, str] | None:
+    """The headers if all lines are of the form `Name: value` that the server and we write, with no blank more or less."""
+    if not text.endswith("\r\n\r\n") or not text.isascii() or ":  " in text or " \r" in text:
+        return None
+    lines = text[:-4].split("\r\n")
+    if not "".join(lines).isprintable():
+        return None
+    try:
+        headers = dict([line.split(": ", 1) for line in lines])
+    except ValueError:  # a line without a value
+        return None
+    names = "".join(headers)
+    return None if " " in names or ":" in names else headers
 
 
 class ConnectionEvents:

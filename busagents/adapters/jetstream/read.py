@@ -17,6 +17,7 @@ from busagents.errors import BusUnreachable, InvalidName
 from busagents.ports.log import StoredMessage
 
 _PAGE = 500  # entries
+_BREATH = 100  # entries until other tasks have a turn
 _PAGE_BYTES = 8 * 1024 * 1024  # far below what client and server buffer, so that neither drops a part of a page
 _PATIENCE = 2.0  # seconds without a message until a page counts as lost
 _DEADLINE = 10.0  # seconds until a page that cannot be had is an error
@@ -76,30 +77,35 @@ class LogReader:
         tip = await self._leader_tip(subject_filter)
         position = after
         end = time.monotonic() + _DEADLINE
-        while True:
-            page = await self._page(subject_filter, position + 1, end)
-            for message in page.messages:
-                headers = message.headers or {}
-                position = int(headers["Nats-Sequence"])
-                stored = stored_message(
-                    headers["Nats-Subject"],
-                    position,
-                    headers.get("Nats-Msg-Id"),
-                    message.data,
-                    headers.get("Nats-Time-Stamp", ""),
-                )
-                if stored is not None:
-                    yield stored
-            if page.left == 0 and position >= tip:
-                return
-            if page.messages:
-                end = time.monotonic() + _DEADLINE
-            elif time.monotonic() > end:
-                raise BusUnreachable(
-                    f"the log ends at position {position} here although its leader has {tip}: wait until the cluster's replicas caught up"
-                )
-            else:
-                await asyncio.sleep(0.02)  # a follower that lags behind the leader
+        ahead: asyncio.Task[_Page] | None = None  # the next page comes while this one is worked on
+        try:
+            while True:
+                page = await (ahead or self._page(subject_filter, position + 1, end))
+                if page.messages:
+                    position = _position(page.messages[-1])
+                    end = time.monotonic() + _DEADLINE
+                ahead = asyncio.create_task(self._page(subject_filter, position + 1, end)) if page.left else None
+                for count, message in enumerate(page.messages):
+                    if count % _BREATH == 0:
+                        await asyncio.sleep(0)
+                    stored = _stored(message)
+                    if stored is not None:
+                        yield stored
+                if page.left == 0 and position >= tip:
+                    return
+                if not page.messages:
+                    await self._wait_for_follower(position, tip, end)
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+
+    @staticmethod
+    async def _wait_for_follower(position: int, tip: int, end: float) -> None:
+        if time.monotonic() > end:
+            raise BusUnreachable(
+                f"the log ends at position {position} here although its leader has {tip}: wait until the cluster's replicas caught up"
+            )
+        await asyncio.sleep(0.02)
 
     async def _leader_tip(self, subject_filter: str) -> int:
         """The last matching position; 0 if none, or if only the leader can answer the reads anyway."""
@@ -184,6 +190,16 @@ class LogReader:
         page = self._pages.get(message.subject.rpartition(".")[2])
         if page is not None:  # else: a part of a page that was given up
             page.take(message)
+
+
+def _position(message: Msg) -> int:
+    return int((message.headers or {})["Nats-Sequence"])
+
+
+def _stored(message: Msg) -> StoredMessage | None:
+    headers = message.headers or {}
+    subject, entry_id, stamp = headers["Nats-Subject"], headers.get("Nats-Msg-Id"), headers.get("Nats-Time-Stamp", "")
+    return stored_message(subject, int(headers["Nats-Sequence"]), entry_id, message.data, stamp)
 
 
 def stored_message(subject: str, position: int, entry_id: str | None, body: bytes, stamp: str) -> StoredMessage | None:
