@@ -55,6 +55,7 @@ class FakeModelServer:
         wire: the shape of the stream.
         key: if given, another bearer token is answered with 401.
         count_file: gets one line per request, appended by O_APPEND.
+        port: instead of a free one.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class FakeModelServer:
         wire: Wire | None = None,
         key: str | None = None,
         count_file: Path | None = None,
+        port: int = 0,
     ) -> None:
         if not callable(turns) and not turns:
             raise ValueError('a script needs at least one turn: FakeModelServer([say("hello")])')
@@ -73,6 +75,7 @@ class FakeModelServer:
         self._wire = wire or Wire()
         self._key = key
         self._count_file = count_file
+        self._port = port
         self._open: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._changed = asyncio.Condition()
@@ -83,7 +86,7 @@ class FakeModelServer:
         """Set when a client leaves a request that hangs."""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -162,6 +165,8 @@ class FakeModelServer:
             pieces.append(sse(error_object(fault.code, fault.message)))
         if kind == "malformed":
             pieces.append(b'data: {"id": "chatcmpl-\n\n')
+        if fault is not None and kind == "event":
+            pieces.append(b"data: " + fault.message.encode() + b"\n\n")
         if kind == "hang" and not pieces:
             await self._hang(reader)
             return

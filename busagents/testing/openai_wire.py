@@ -12,7 +12,7 @@ import msgspec
 
 from busagents.testing.scripted_model import Say
 
-FaultKind = Literal["status", "error_in_stream", "cut", "truncated", "malformed", "hang"]
+FaultKind = Literal["status", "error_in_stream", "cut", "truncated", "malformed", "event", "hang"]
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -23,6 +23,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     - `cut`: the connection is reset after `after` events
     - `truncated`: the body ends well-formed after `after` events, without a finish_reason
     - `malformed`: an event that is no JSON after `after` events
+    - `event`: an event whose data is `message` after `after` events, then the end
     - `hang`: nothing more after `after` events, until the client leaves; 0 means not even a status line
 
     `after` None means in the middle.

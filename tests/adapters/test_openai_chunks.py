@@ -156,3 +156,12 @@ def test_call_ids_are_always_unique_and_never_empty(ids: list[str]) -> None:
     calls = [call.call for call in accumulator.finish().message.tool_calls]
     assert len(set(calls)) == len(ids)
     assert all(calls)
+
+
+def test_a_sign_cut_in_two_chunks_is_whole_in_the_turn() -> None:
+    accumulator = TurnAccumulator()
+    for half in ("a \ud83d", "\ude00 and half: \ud83d"):
+        deltas = accumulator.feed({"choices": [{"delta": {"content": half}}]})
+        assert [delta.text.encode() for delta in deltas if isinstance(delta, TextDelta)], "each piece can be sent"
+    accumulator.feed({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    assert accumulator.finish().message.text == "a \N{GRINNING FACE} and half: \N{REPLACEMENT CHARACTER}"

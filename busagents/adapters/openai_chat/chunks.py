@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from busagents.domain.messages import Message, Part, ReasoningPart, TextPart, ToolCallPart, Usage
+from busagents.domain.storable_text import storable
 from busagents.errors import ModelTransient
 from busagents.ports.model import Chunk, ReasoningDelta, StopReason, TextDelta, TurnCompleted
 
@@ -29,7 +30,7 @@ class _OpenCall:
         self.extra: dict[str, Any] = {}
 
     def feed(self, delta: dict[str, Any]) -> None:
-        function = delta.get("function") or {}
+        function = _object(delta.get("function"))
         self.id = self.id or str(delta.get("id") or "")
         name = function.get("name") or ""
         if name != self.name:  # some servers repeat the name in every delta, a few send it in pieces
@@ -76,14 +77,18 @@ class TurnAccumulator:
         return self._usage is not None
 
     def feed(self, chunk: dict[str, Any]) -> list[Chunk]:
-        """Take one decoded chunk; return the deltas in it."""
+        """Take one decoded chunk; return the deltas in it.
+
+        Raises:
+            ValueError: the chunk has another shape than the protocol's.
+        """
         self._response_id = self._response_id or str(chunk.get("id") or "")
         usage = chunk.get("usage")
         if isinstance(usage, dict):  # the last one wins: some providers send a running total in every chunk
             self._usage = _usage(usage)
         deltas: list[Chunk] = []
-        for choice in (chunk.get("choices") or [])[:1]:
-            deltas.extend(self._feed_delta(choice.get("delta") or {}))
+        for choice in _objects(chunk.get("choices"))[:1]:
+            deltas.extend(self._feed_delta(_object(choice.get("delta"))))
             self._finish_reason = self._finish_reason or str(choice.get("finish_reason") or "")
         return deltas
 
@@ -92,14 +97,14 @@ class TurnAccumulator:
         reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
         if reasoning:
             self._reasoning.append(reasoning)
-            chunks.append(ReasoningDelta(reasoning))
+            chunks.append(ReasoningDelta(storable(reasoning)))
         refusal = _text(delta.get("refusal"))
         self._refused = self._refused or bool(refusal)
         text = _text(delta.get("content")) + refusal
         if text:
             self._text.append(text)
-            chunks.append(TextDelta(text))
-        for piece in delta.get("tool_calls") or []:
+            chunks.append(TextDelta(storable(text)))
+        for piece in _objects(delta.get("tool_calls")):
             self._call_for(piece).feed(piece)
         return chunks
 
@@ -133,7 +138,7 @@ class TurnAccumulator:
             )
         if self._finish_reason == "error":
             raise ModelTransient("the provider gave up in the middle of the answer. Ask again", code="provider_error")
-        text, reasoning = "".join(self._text), "".join(self._reasoning)
+        text, reasoning = storable("".join(self._text)), storable("".join(self._reasoning))
         calls = self._calls
         stop = "refused" if self._refused else _STOP_REASONS.get(self._finish_reason)
         if stop is None:  # some providers finish with "stop" although they made tool calls
@@ -163,7 +168,7 @@ class TurnAccumulator:
                     call_id = ""
             taken.add(call_id)
             extra = {self._provider: call.extra} if call.extra else {}
-            parts.append(ToolCallPart(call_id, call.name, "".join(call.arguments) or "{}", extra))
+            parts.append(ToolCallPart(call_id, call.name, storable("".join(call.arguments)) or "{}", extra))
         return parts
 
     def _estimated_output(self) -> int:
@@ -175,12 +180,33 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _object(value: Any) -> dict[str, Any]:
+    """The JSON object, empty when there is none."""
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise ValueError(f"a chunk holds {type(value).__name__} where an object belongs")
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The list of JSON objects, empty when there is none."""
+    if value is None or isinstance(value, list):
+        return [_object(item) for item in value or ()]
+    raise ValueError(f"a chunk holds {type(value).__name__} where a list belongs")
+
+
 def _usage(reported: dict[str, Any]) -> Usage:
-    prompt = reported.get("prompt_tokens_details") or {}
-    completion = reported.get("completion_tokens_details") or {}
+    prompt = _object(reported.get("prompt_tokens_details"))
+    completion = _object(reported.get("completion_tokens_details"))
     return Usage(
-        input_tokens=int(reported.get("prompt_tokens") or 0),
-        output_tokens=int(reported.get("completion_tokens") or 0),
-        cached_tokens=int(prompt.get("cached_tokens") or 0),
-        reasoning_tokens=int(completion.get("reasoning_tokens") or 0),
+        input_tokens=_count(reported.get("prompt_tokens")),
+        output_tokens=_count(reported.get("completion_tokens")),
+        cached_tokens=_count(prompt.get("cached_tokens")),
+        reasoning_tokens=_count(completion.get("reasoning_tokens")),
     )
+
+
+def _count(value: Any) -> int:
+    try:
+        return int(value or 0)
+    except (TypeError, OverflowError):
+        raise ValueError(f"a chunk counts tokens with {type(value).__name__}") from None
