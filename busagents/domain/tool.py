@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 
 import msgspec
 
+from busagents.domain.storable_text import storable
 from busagents.domain.tool_schema import Signature, read_signature
 from busagents.errors import DefinitionError
 
@@ -131,7 +132,7 @@ def encode_result(value: Any) -> str:
     if value is None:
         return "done"
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # a lone surrogate could not be stored
+        return storable(value)
     try:
         plain = msgspec.to_builtins(value, enc_hook=_dump_pydantic, str_keys=True)
         _refuse_nan(plain, "result")

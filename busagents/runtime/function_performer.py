@@ -14,12 +14,14 @@ from busagents.domain.decision import Command
 from busagents.domain.function import Function, FunctionTask, Progress
 from busagents.domain.messages import Artifact, Message, TextPart, assistant
 from busagents.domain.state import Call, Task
+from busagents.domain.storable_text import told
 from busagents.domain.tool import encode_result
 from busagents.errors import InvalidInput, StepFailed, StepUnknown
 from busagents.runtime import failpoints
 from busagents.runtime.performer import Delta, Show, Work
 from busagents.runtime.session_values import SessionValues
 from busagents.runtime.tool_context import RunningToolContext
+from busagents.runtime.user_code import plain_progress, raised_by_it
 
 T = TypeVar("T")
 
@@ -43,8 +45,10 @@ class FunctionPerformer:
         try:
             message, artifacts = await self._collect(work, task, self._function.fn(*arguments))
             event: e.Event = e.TaskCompleted(message, artifacts=artifacts)
-        except Exception as error:  # noqa: BLE001 - the participant is the user's code: what it raises ends its task, recorded
-            event = e.TaskFailed("error", f"{type(error).__name__}: {error}")
+        except BaseException as error:  # the participant is the user's code: what it raises ends its task, recorded
+            if not raised_by_it(error):
+                raise
+            event = e.TaskFailed("error", told(error))
         return [e.Recorded(item, task.id, 0, task.attempt) for item in (*context.changes(), event)]
 
     async def _collect(self, work: Work, task: Task, produced: Any) -> tuple[Message, tuple[Artifact, ...]]:
@@ -56,11 +60,11 @@ class FunctionPerformer:
                 case None:
                     continue
                 case Progress(text, data):
-                    self._show(work.ref, Delta(task.id, 0, task.attempt, progress=data if data is not None else text))
+                    self._show(work.ref, Delta(task.id, 0, task.attempt, progress=plain_progress(text if data is None else data)))
                 case Artifact():
                     artifacts.append(item)
                 case _:
-                    text = item if isinstance(item, str) else encode_result(item)
+                    text = encode_result(item)
                     texts.append(text)
                     self._show(work.ref, Delta(task.id, 0, task.attempt, text, at))
                     at += len(text)
@@ -108,9 +112,9 @@ class RunningFunctionContext(RunningToolContext):
             result = await call()
             if failpoints.armed():
                 failpoints.hit("tool:after")
-        except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            await self._record(e.ToolFailed(name, "error", text, self._work.elapsed()), attempt)
+        except BaseException as error:
+            if raised_by_it(error):
+                await self._record(e.ToolFailed(name, "error", told(error), self._work.elapsed()), attempt)
             raise
         try:
             content = msgspec.json.encode(result).decode()

@@ -8,10 +8,12 @@ import random
 from busagents.domain import events as e
 from busagents.domain.agent import Agent
 from busagents.domain.decision import CallModel, WaitRetry
+from busagents.domain.storable_text import storable
 from busagents.errors import ModelError, ModelTransient
 from busagents.ports.model import Model, ModelRequest, ReasoningDelta, TextDelta, ToolSpec, TurnCompleted
 from busagents.runtime import failpoints
 from busagents.runtime.performer import Delta, Show, Work
+from busagents.runtime.user_code import raised_by_it
 
 MAX_ATTEMPTS = 6
 _MAX_EMPTY = 2  # an empty answer is seldom better the third time
@@ -32,7 +34,11 @@ class ModelCaller:
         try:
             event: e.Event = await self._stream(work, command)
         except ModelError as error:
-            event = e.ModelFailed(error.code, str(error), _retry_in(work, error), work.elapsed())
+            event = _failed(work, error)
+        except asyncio.CancelledError as error:
+            if not raised_by_it(error):
+                raise
+            event = _failed(work, ModelTransient("the model's adapter canceled the call on its own", code="cancelled"))
         return e.Recorded(event, command.task, command.turn, command.attempt)
 
     async def wait(self, work: Work, command: WaitRetry) -> e.Recorded:
@@ -63,6 +69,10 @@ class ModelCaller:
         schema = task.submitted.output_schema if task is not None else None
         messages = work.state.messages
         return ModelRequest(self._model.name, self._agent.system, messages, self._specs, self._agent.settings, schema)
+
+
+def _failed(work: Work, error: ModelError) -> e.ModelFailed:
+    return e.ModelFailed(error.code, storable(str(error)), _retry_in(work, error), work.elapsed())
 
 
 def _retry_in(work: Work, error: ModelError) -> float | None:

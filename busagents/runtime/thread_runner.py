@@ -42,6 +42,7 @@ class ThreadRunner:
         self._wake = asyncio.Event()
         self._reread = False
         self._draining = False
+        self._closed = False
         self._effects: dict[Key, asyncio.Task[list[e.Recorded]]] = {}
         self._asked: list[tuple[Sequence[e.Recorded], asyncio.Future[None]]] = []
         self._takers: dict[str, asyncio.Future[bool]] = {}
@@ -64,7 +65,9 @@ class ThreadRunner:
         return self._base_ms + int((self._clock.monotonic() - self._began) * 1000)
 
     async def record(self, records: Sequence[e.Recorded]) -> None:
-        """See Work.record."""
+        """See Work.record. Canceled when the effect that asks was stopped before."""
+        if self._closed:
+            raise asyncio.CancelledError
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked.append((records, stored))
         self._wake.set()
@@ -117,6 +120,7 @@ class ThreadRunner:
             self._close()
 
     def _close(self) -> None:
+        self._closed = True
         for effect in self._effects.values():
             effect.cancel()
         for _, stored in self._asked:
@@ -129,9 +133,15 @@ class ThreadRunner:
         """Record results, messages, and every decision that follows from them, in one entry."""
         consumed = [item for item in self.thread.incoming.values() if item.id not in self.state.seen]
         asked, self._asked = self._asked, []
-        records = [*results, *(item for group, _ in asked for item in group)]
-        records += [_refusal(item) for item in consumed if item.problem]
+        records = [*results, *(_refusal(item) for item in consumed if item.problem)]
         state = apply_events(self.state, consumed, records)
+        for group, stored in asked:
+            over = state.active is None or state.active.id != group[0].task  # what asks outlived its task
+            if over or (stored.cancelled() and isinstance(group[0].event, e.ToolStarted)):  # or will not begin that step
+                stored.cancel()
+                continue
+            state = apply_events(state, (), group)
+            records.extend(group)
         decision = Decision()
         while not self._draining and (decision := self._policy.decide(state)).record:
             state = apply_events(state, (), decision.record)
@@ -172,11 +182,19 @@ class ThreadRunner:
         return self._harvest()
 
     def _harvest(self) -> list[e.Recorded]:
+        done = [key for key, effect in self._effects.items() if effect.done()]
+        broken = [key for key in done if not self._effects[key].cancelled() and self._effects[key].exception() is not None]
         records: list[e.Recorded] = []
-        for key in [key for key, effect in self._effects.items() if effect.done()]:
+        for key in done:
+            if key in broken:
+                continue
             effect = self._effects.pop(key)
             if not effect.cancelled():
                 records.extend(effect.result())
+        if broken and not records:
+            self._effects.pop(broken[0]).result()
+        elif broken:  # after the results of the others are stored
+            self._wake.set()
         return records
 
     async def _stop_effects(self) -> list[e.Recorded]:
@@ -185,7 +203,11 @@ class ThreadRunner:
             effect.cancel()
         if self._effects:
             await asyncio.wait(self._effects.values(), timeout=_STOP_GRACE)
-        records = self._harvest()
+        asked, self._asked = self._asked, []
+        for _, stored in asked:
+            stored.cancel()
+        records = [item for group, _ in asked for item in group if not isinstance(item.event, e.ToolStarted)]
+        records += self._harvest()
         self._effects.clear()  # what does not stop may still run; its result is recorded nowhere
         return records
 

@@ -11,6 +11,7 @@ import msgspec
 from busagents.domain.events import StateScope, StateSet
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import InvalidInput
+from busagents.runtime.user_code import plain_progress
 
 
 class RecordedState:
@@ -72,7 +73,7 @@ class RunningToolContext:
 
     def emit(self, progress: str | dict[str, Any]) -> None:
         """See ToolContext.emit."""
-        self._emit(progress)
+        self._emit(plain_progress(progress))
 
     def cancel(self) -> None:
         """Tell a tool that nobody can stop that its task is over."""

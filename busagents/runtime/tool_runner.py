@@ -11,6 +11,7 @@ from busagents.domain import events as e
 from busagents.domain.agent import Agent
 from busagents.domain.codec import derived_id
 from busagents.domain.decision import RunTool
+from busagents.domain.storable_text import told
 from busagents.domain.tool import Tool, encode_result
 from busagents.errors import ToolArgumentsInvalid
 from busagents.runtime import failpoints
@@ -18,6 +19,7 @@ from busagents.runtime.daemon_thread import in_thread
 from busagents.runtime.performer import Delta, Show, Work
 from busagents.runtime.session_values import SessionValues
 from busagents.runtime.tool_context import RunningToolContext
+from busagents.runtime.user_code import raised_by_it
 
 
 class ToolRunner:
@@ -73,15 +75,14 @@ class ToolRunner:
                 content = encode_result(await run_tool(tool, arguments, context))
             if failpoints.armed():
                 failpoints.hit("tool:after")
-        except asyncio.CancelledError:
-            context.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - a tool is the user's code: what it raises is its result, told to the model
+        except BaseException as error:  # a tool is the user's code: what it raises is its result, told to the model
             context.cancel()
             if isinstance(error, TimeoutError) and limit.expired():
                 text = f"The tool did not finish within {tool.timeout:g} seconds and was stopped; it may have taken effect."
                 raise _Failed("timeout", text) from None
-            raise _Failed("error", f"{type(error).__name__}: {error}") from None
+            if not raised_by_it(error):
+                raise
+            raise _Failed("error", told(error)) from None
         return content
 
 

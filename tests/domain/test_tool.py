@@ -187,7 +187,7 @@ def test_a_number_that_json_lacks_is_refused_with_its_place(value: float) -> Non
 
 
 def test_a_text_that_utf8_cannot_hold_is_mended_so_that_it_can_be_stored() -> None:
-    assert encode_result("a\ud800b") == "a?b"
+    assert encode_result("a\ud800b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_a_result_that_contains_itself_is_refused() -> None:
