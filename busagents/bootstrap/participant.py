@@ -111,7 +111,7 @@ def _make_worker(
             {tool.name: ToolPolicy(tool.recovery, tool.sequential) for tool in definition.tools.values()},
             definition.tool_concurrency,
         )
-        performer = AgentPerformer(definition, model, shared, feed.add)
+        performer = AgentPerformer(definition, model, shared, feed)
     else:
         policy = FunctionPolicy(owner, definition.definition_hash, definition.limits)
         performer = FunctionPerformer(definition, shared, feed.add)

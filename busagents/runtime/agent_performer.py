@@ -8,7 +8,7 @@ from busagents.domain.events import Recorded
 from busagents.errors import DefinitionError
 from busagents.ports.model import Model
 from busagents.runtime.model_caller import ModelCaller
-from busagents.runtime.performer import Show, Work
+from busagents.runtime.performer import Feed, Work
 from busagents.runtime.session_values import SessionValues
 from busagents.runtime.tool_runner import ToolRunner
 
@@ -16,10 +16,10 @@ from busagents.runtime.tool_runner import ToolRunner
 class AgentPerformer:
     """See Performer."""
 
-    def __init__(self, agent: Agent, model: Model, session_values: SessionValues, show: Show) -> None:
+    def __init__(self, agent: Agent, model: Model, session_values: SessionValues, feed: Feed) -> None:
         self._name = agent.name
-        self._models = ModelCaller(agent, model, show)
-        self._tools = ToolRunner(agent, session_values, show)
+        self._models = ModelCaller(agent, model, feed)
+        self._tools = ToolRunner(agent, session_values, feed.add)
 
     async def perform(self, work: Work, command: Command) -> list[Recorded]:
         """See Performer.perform."""

@@ -17,7 +17,7 @@ class SystemClock:
     def now(self) -> str:
         """The wall clock, RFC 3339 UTC with milliseconds."""
         stamp = datetime.fromtimestamp(time.time() + self._offset, UTC)
-        return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"
+        return stamp.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
     def monotonic(self) -> float:
         """Seconds that never go back."""

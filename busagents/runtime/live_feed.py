@@ -53,6 +53,12 @@ class LiveFeed:
         if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._later())
 
+    def turn_ended(self, ref: ThreadRef, task: str, turn: int) -> None:
+        """See Feed.turn_ended."""
+        waiting = [d for d in self._waiting.pop(ref, ()) if not d.text or (d.task, d.turn) != (task, turn)]
+        if waiting:
+            self._waiting[ref] = waiting
+
     async def close(self) -> None:
         """Publish what waits, before the bus is closed."""
         if self._flush is not None:

@@ -12,7 +12,7 @@ from busagents.domain.storable_text import storable
 from busagents.errors import ModelError, ModelTransient
 from busagents.ports.model import Model, ModelRequest, ReasoningDelta, TextDelta, ToolSpec, TurnCompleted
 from busagents.runtime import failpoints
-from busagents.runtime.performer import Delta, Show, Work
+from busagents.runtime.performer import Delta, Feed, Work
 from busagents.runtime.user_code import raised_by_it
 
 MAX_ATTEMPTS = 6
@@ -21,12 +21,12 @@ _MAX_DELAY = 60.0  # seconds; a provider that asks for more fails the task inste
 
 
 class ModelCaller:
-    """Calls an agent's model. `show` sends text to watchers as it comes."""
+    """Calls an agent's model. `feed` shows its text as it comes."""
 
-    def __init__(self, agent: Agent, model: Model, show: Show) -> None:
+    def __init__(self, agent: Agent, model: Model, feed: Feed) -> None:
         self._agent = agent
         self._model = model
-        self._show = show
+        self._feed = feed
         self._specs = tuple(ToolSpec(t.name, t.description, t.parameters) for t in agent.tools.values())
 
     async def call(self, work: Work, command: CallModel) -> e.Recorded:
@@ -56,11 +56,12 @@ class ModelCaller:
                 failpoints.hit(f"delta:{count}")
             match chunk:
                 case TextDelta(text):
-                    self._show(work.ref, Delta(command.task, command.turn, command.attempt, text, at))
+                    self._feed.add(work.ref, Delta(command.task, command.turn, command.attempt, text, at))
                     at += len(text)
                 case ReasoningDelta():
                     continue
                 case TurnCompleted(message, usage, stop_reason, response_id):
+                    self._feed.turn_ended(work.ref, command.task, command.turn)
                     return e.ModelCompleted(message, usage, stop_reason, response_id, work.elapsed())
         raise ModelTransient("the model's stream ended without its terminal mark", code="truncated")
 

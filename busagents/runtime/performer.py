@@ -31,6 +31,18 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 Show = Callable[[ThreadRef, Delta], None]
 
 
+class Feed(Protocol):
+    """Where a model call's text goes."""
+
+    def add(self, ref: ThreadRef, delta: Delta) -> None:
+        """Show it to whoever watches, soon."""
+        ...
+
+    def turn_ended(self, ref: ThreadRef, task: str, turn: int) -> None:
+        """The turn is whole and will be recorded, which shows all of its text: what waits of it is not needed."""
+        ...
+
+
 class Work(Protocol):
     """The thread that a command is carried out for."""
 

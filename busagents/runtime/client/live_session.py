@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import OrderedDict, defaultdict
 from weakref import WeakSet
 
@@ -81,7 +82,9 @@ class LiveSessions:
         self._open.clear()
 
     async def _close_idle(self) -> None:
-        newest = next(reversed(self._open))
         surplus = len(self._open) - _IDLE_KEPT
-        for name in [name for name, live in self._open.items() if live.idle and name != newest][: max(0, surplus)]:
-            await self._open.pop(name).close()
+        if surplus > 0:
+            newest = next(reversed(self._open))
+            idle = (name for name, live in self._open.items() if live.idle and name != newest)
+            for name in list(itertools.islice(idle, surplus)):
+                await self._open.pop(name).close()
