@@ -2,6 +2,7 @@
 
 It looks only at what is recorded, so the same function serves a fresh task, a takeover and a replay:
 
+    canceled in the queue           → end it
     queued                          → start it
     canceled                        → answer open calls, end it
     model call open                 → perform it (or wait for its next attempt; or fail with its last error)
@@ -23,6 +24,7 @@ from busagents.domain.decision import (
     Decision,
     RunTool,
     WaitRetry,
+    cancel_queued,
     cancel_task,
     fail_task,
     recover,
@@ -55,6 +57,8 @@ class AgentPolicy(msgspec.Struct, frozen=True):
 
     def decide(self, state: ThreadState) -> Decision:
         """What to record now, or which effects are outstanding."""
+        if state.queue and (canceled := cancel_queued(state)) is not None:
+            return canceled
         task = state.active
         if task is None:
             return start_next(state, owner=self.owner, definition=self.definition, limits=self.limits)

@@ -71,11 +71,14 @@ def command_key(command: Command) -> tuple[str, str, int, int, str]:
             return ("function", task, 0, attempt, "")
 
 
+def cancel_queued(state: ThreadState) -> Decision | None:
+    """End the tasks of the queue that are canceled, whatever is at work before them. Shared by all deciders."""
+    record = [e.Recorded(e.TaskCanceled(queued.cancel), queued.id) for queued in state.queue if queued.cancel is not None]
+    return Decision(tuple(record)) if record else None
+
+
 def start_next(state: ThreadState, *, owner: str, definition: str, limits: Limits) -> Decision:
-    """Cancel what is to be canceled in the queue, else start its first task. Shared by all deciders."""
-    for queued in state.queue:
-        if queued.cancel is not None:
-            return Decision((e.Recorded(e.TaskCanceled(queued.cancel), queued.id),))
+    """Start the first task of the queue. Shared by all deciders."""
     if not state.queue:
         return Decision()
     task = state.queue[0]

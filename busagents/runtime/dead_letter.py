@@ -15,8 +15,8 @@ MAX_UNSTARTED = 20  # deliveries whose process ended before it recorded anything
 REASON = "dead_letter"
 
 
-async def record_dead_letter(journal: Journal, delivery: Delivery, why: str) -> None:
-    """Fail the delivery's task and the one at work in its thread; the thread's next task works.
+async def record_dead_letter(journal: Journal, delivery: Delivery, why: str) -> bool:
+    """Fail the delivery's task and the one at work in its thread; the thread's next task works. True if none waits there.
 
     Raises:
         Fenced, BusError, LogError: the failure could not be recorded.
@@ -35,3 +35,4 @@ async def record_dead_letter(journal: Journal, delivery: Delivery, why: str) -> 
     records += [e.Recorded(e.TaskFailed(REASON, text), task) for task in open_tasks]
     if records or consumed:
         await journal.append(thread, consumed, records, state=apply_events(state, (), records))
+    return thread.state.idle and not thread.incoming

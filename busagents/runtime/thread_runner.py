@@ -83,6 +83,7 @@ class ThreadRunner:
         if incoming.id in self.state.seen:
             return True
         self.thread.offer(incoming)
+        self._reread |= incoming.kind == "stop"  # what it cancels may still be on its way here
         self._wake.set()
         taken = self._takers.setdefault(incoming.id, asyncio.get_running_loop().create_future())
         return await asyncio.shield(taken)
@@ -110,7 +111,7 @@ class ThreadRunner:
                     await self._journal.refresh(self.thread)
                 records += await self._stop_for_cancel()
                 commands = await self._settle(records)
-                if self._draining and not self._effects:
+                if self._draining and not self._effects and not self._reread:  # what was promised to be read is read
                     return self.state.idle and not self.thread.incoming
                 self._start(commands)
                 if not (self._effects or self._reread or self._asked or self.thread.incoming):
@@ -132,6 +133,7 @@ class ThreadRunner:
     async def _settle(self, results: Sequence[e.Recorded]) -> tuple[Command, ...]:
         """Record results, messages, and every decision that follows from them, in one entry."""
         consumed = [item for item in self.thread.incoming.values() if item.id not in self.state.seen]
+        consumed.sort(key=_position)  # a cancel comes after its task, whichever arrived first
         asked, self._asked = self._asked, []
         records = [*results, *(_refusal(item) for item in consumed if item.problem)]
         state = apply_events(self.state, consumed, records)
@@ -228,6 +230,10 @@ class ThreadRunner:
         text = f"The task reached its limit of {task.limits.seconds:g} seconds: raise Limits(seconds=…) or ask for less."
         reason, message = limit_reached(task) or ("limit_seconds", text)
         return [*records, *close_calls(task, "the task's time was up"), fail_task(task, reason, message)]
+
+
+def _position(incoming: Incoming) -> int:
+    return incoming.position
 
 
 def _refusal(incoming: Incoming) -> e.Recorded:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
+from busagents.domain.codec import derived_id
+from busagents.domain.storable_text import told
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import BusError, Fenced, LogError
 from busagents.ports.clock import Clock
@@ -26,9 +29,13 @@ _log = logging.getLogger("busagents.worker")
 _DRAIN_GRACE = 10.0  # seconds in which a running model call or tool may end before it is stopped
 _OWNER_WINDOW = 2.0  # seconds a live owner has to answer
 _OWNER_WINDOW_REDELIVERED = 0.3  # the message was held by a process that is dead, or silent for the ack wait
+_BACK_OFF = 0.2  # seconds until the second try; each further one waits twice as long
+_LONGEST_WAIT = 30.0
+_STOP_LOOKS = (0.0, 0.1, 0.5)  # seconds after a cancel was heard at which the log is read: it is heard before it is stored
+_COUNTED = 1024  # messages whose failures are remembered
 _OPENINGS = 3  # a thread that was fenced before it began is looked at anew
 
-Verdict = Literal["answered", "handed on", "later", "given up", "fenced"]
+Verdict = Literal["answered", "handed on", "later", "given up", "fenced", "bus away"]
 
 
 class _Job:
@@ -37,6 +44,7 @@ class _Job:
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.runner: ThreadRunner | None = None
+        self.appended = False  # something was recorded, so what is lost now is lost to another owner
         self.opened = asyncio.Event()  # the runner is there, or will not come
         self.over = asyncio.Event()
 
@@ -62,11 +70,15 @@ class Worker:
         self._slots, self._heartbeat = slots, heartbeat
         self._status = status or StatusWriter(None)
         self._jobs: dict[ThreadRef, _Job] = {}
+        self._held: set[Delivery] = set()
+        self._failures: OrderedDict[int, int] = OrderedDict()  # position of a message -> how often the work on it raised here
+        self._stop = asyncio.Event()
         self._cache = ThreadCache()
         self._stopping = False
 
     async def run(self, ready: Callable[[], None], stop: asyncio.Event) -> None:
         """Work until `stop`; then record what runs, start nothing more, and give back what is unfinished."""
+        self._stop = stop
         await self._bus.answer_owner(self._participant, self._owns)
         await self._bus.hear_stops(self._participant, self._stop_heard)
         inbox = await self._bus.inbox(self._participant, credits=self._slots)
@@ -107,16 +119,18 @@ class Worker:
         return True
 
     def _stop_heard(self, ref: ThreadRef, body: bytes) -> None:
-        self._owns(ref)
+        for delay in _STOP_LOOKS:
+            asyncio.get_running_loop().call_later(delay, self._owns, ref)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            for job in list(self._jobs.values()):
-                await job.delivery.in_progress()
+            for delivery in list(self._held):
+                await delivery.in_progress()
 
     async def _handle(self, delivery: Delivery) -> None:
         ref = delivery.message.ref
+        self._held.add(delivery)
         try:
             while (job := self._jobs.get(ref)) is not None:  # this process is at it
                 await job.opened.wait()
@@ -128,6 +142,11 @@ class Worker:
         except asyncio.CancelledError:
             await delivery.nak()
             raise
+        except Exception as error:  # noqa: BLE001 - of the bus or a defect of ours: the message comes again
+            _log.error("thread %s: %s", ref, told(error), exc_info=not isinstance(error, BusError))
+            await delivery.nak(_wait(delivery.deliveries))
+        finally:
+            self._held.discard(delivery)
 
     async def _join(self, runner: ThreadRunner, delivery: Delivery) -> None:
         """A thread's second message: done with as soon as the log says so, since the first one is still held."""
@@ -139,11 +158,17 @@ class Worker:
     async def _own(self, job: _Job) -> None:
         ref, delivery = job.delivery.message.ref, job.delivery
         self._jobs[ref] = job
-        self._status.hold(delivery.token, session=ref.session, thread=ref.thread, task=delivery.message.entry_id or "")
+        task = derived_id("task", delivery.message.entry_id) if delivery.message.entry_id else ""
+        self._status.hold(delivery.token, session=ref.session, thread=ref.thread, task=task)
+        tries = 0
         try:
-            verdict = await self._work(job)
+            # The bus's troubles are not the message's: it is held, so that its deliveries count processes that ended.
+            while (verdict := await self._work(job, again=tries > 0)) == "bus away":
+                tries += 1
+                if await self._stops_within(_wait(tries)):
+                    verdict = "handed on"
+                    break
         finally:
-            job.runner = None
             del self._jobs[ref]  # before the ack: what arrives from here on begins a run of its own
             job.opened.set()
             job.over.set()
@@ -162,15 +187,25 @@ class Worker:
             case "handed on":
                 await delivery.nak()
             case "later":
-                await delivery.nak(min(30.0, 0.2 * 2 ** min(delivery.deliveries, 10)))
-            case "fenced":  # another process goes on
+                await delivery.nak(_wait(delivery.deliveries + 1))
+            case "fenced" | "bus away":  # another process goes on
                 return
 
-    async def _work(self, job: _Job) -> Verdict:
+    async def _stops_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _work(self, job: _Job, *, again: bool) -> Verdict:
         delivery = job.delivery
         ref = delivery.message.ref
         try:
-            return await self._drive(job)
+            verdict = await self._drive(job, again=again)
+            self._failures.pop(delivery.message.position, None)
+            return verdict
         except Fenced as error:
             _log.info("thread %s: %s", ref, error)
             return "fenced"
@@ -181,19 +216,27 @@ class Worker:
             return "later"
         except BusError as error:  # not the message's fault: it waits until the bus is back
             _log.error("thread %s: %s", ref, error)
-            return "later"
+            return "bus away"
         except Exception as error:  # noqa: BLE001 - a poison message stops its own thread only, whatever it raises
-            _log.exception("thread %s failed (delivery %d of %d)", ref, delivery.deliveries, MAX_FAILURES)
-            if delivery.deliveries < MAX_FAILURES:
+            failures = self._count_failure(delivery.message.position)
+            _log.exception("thread %s failed (%d of %d)", ref, failures, MAX_FAILURES)
+            if failures < MAX_FAILURES:
                 return "later"
-            return await self._give_up(delivery, f"{type(error).__name__}: {error}")
+            self._failures.pop(delivery.message.position, None)
+            return await self._give_up(delivery, told(error))
 
-    async def _drive(self, job: _Job) -> Verdict:
+    def _count_failure(self, position: int) -> int:
+        self._failures[position] = self._failures.pop(position, 0) + 1
+        if len(self._failures) > _COUNTED:
+            self._failures.popitem(last=False)
+        return self._failures[position]
+
+    async def _drive(self, job: _Job, *, again: bool) -> Verdict:
         """Work on the thread until it is idle, unless a live process elsewhere has it."""
         delivery = job.delivery
-        thread = await self._known(delivery)
+        thread = await self._known(delivery, again=again)
         for left in reversed(range(_OPENINGS)):
-            if thread.state.active is None and delivery.deliveries > MAX_UNSTARTED:
+            if delivery.deliveries > MAX_UNSTARTED and thread.state.active is None and _waits(thread, delivery):
                 return await self._give_up(delivery, "each process that received it ended before it could begin")
             takeover = thread.state.active is not None
             if takeover and await self._owner_answers(delivery):
@@ -201,18 +244,21 @@ class Worker:
             try:
                 return await self._run(job, thread, takeover=takeover)
             except Fenced:
-                if not left or (job.runner is not None and job.runner.appended):
+                if not left or job.appended:
                     raise
                 await self._journal.catch_up(thread)  # what we knew was old, and nothing was started on it
         raise AssertionError("unreachable: the last opening returns or raises")
 
-    async def _known(self, delivery: Delivery) -> OpenThread:
+    async def _known(self, delivery: Delivery, *, again: bool) -> OpenThread:
         """The thread as far as this process knows it. On a first delivery that may be nothing: most threads are new then, and
-        the fence on the first append tells whether this one is."""
+        the fence on the first append tells whether this one is. A cancel needs the task, which may wait with another process.
+        """
         thread = self._cache.take(delivery.message.ref)
-        if thread is None and delivery.deliveries > 1:
+        if thread is None and (delivery.deliveries > 1 or again):
             return await self._journal.open(delivery.message.ref)
         thread = thread or OpenThread(delivery.message.ref)
+        if delivery.message.kind == "stop":
+            await self._journal.catch_up(thread)
         thread.offer(await self._journal.incoming(delivery.message))
         return thread
 
@@ -227,15 +273,30 @@ class Worker:
         if self._stopping:
             runner.drain()
         job.opened.set()
-        if not await runner.run(takeover=takeover):
+        try:
+            idle = await runner.run(takeover=takeover)
+        finally:  # before anything else runs: what arrives from here on waits for the next run, or begins one
+            job.appended |= runner.appended
+            job.runner = None
+            job.opened.clear()
+        if not idle:
             return "handed on"
         self._cache.keep(thread)
         return "answered"
 
     async def _give_up(self, delivery: Delivery, why: str) -> Verdict:
         try:
-            await record_dead_letter(self._journal, delivery, why)
+            idle = await record_dead_letter(self._journal, delivery, why)
         except (LogError, BusError, Fenced) as error:
             _log.error("thread %s: its failure cannot be recorded: %s", delivery.message.ref, error)
             return "later"
-        return "given up"
+        return "given up" if idle else "handed on"  # what is queued behind it has no other delivery
+
+
+def _waits(thread: OpenThread, delivery: Delivery) -> bool:
+    """Nobody has taken the message on yet."""
+    return any(incoming.position == delivery.message.position for incoming in thread.incoming.values())
+
+
+def _wait(tries: int) -> float:
+    return min(_LONGEST_WAIT, _BACK_OFF * 2.0 ** min(tries - 1, 10))

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from busagents.adapters.memory.bus import MemoryBus
+from busagents.adapters.memory.log import MemoryLog
 from busagents.adapters.memory.store import MemoryStore
 from busagents.bootstrap.participant import _make_worker
 from busagents.bootstrap.services import Definition
+from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
 from busagents.runtime.client.client import Client
 from busagents.runtime.clock import SystemClock
@@ -17,6 +19,80 @@ from busagents.runtime.journal import Journal
 from busagents.runtime.live_feed import LiveFeed
 from busagents.runtime.status import StatusWriter
 from busagents.settings import Settings
+
+
+class Gate:
+    """A place where an append waits: `reached` is set when one does, and it goes on when `opened` is."""
+
+    def __init__(self, fact: str) -> None:
+        self.fact = fact
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+
+class SlowLog(MemoryLog):
+    """A log whose server is slow, or refuses, when told to."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self.gates: list[Gate] = []
+        self.refusals: list[Exception] = []
+        self.failed = asyncio.Event()
+
+    async def append(self, ref: ThreadRef, body: bytes, *, entry_id: str, head: int, types: str) -> int:
+        """See EventLog.append."""
+        if self.refusals:
+            self.failed.set()
+            raise self.refusals.pop(0)
+        for gate in [gate for gate in self.gates if gate.fact in types.split(",")]:
+            self.gates.remove(gate)
+            gate.reached.set()
+            await gate.opened.wait()
+        return await super().append(ref, body, entry_id=entry_id, head=head, types=types)
+
+
+class SlowBus(MemoryBus):
+    """A bus on which the next append of a fact waits at a gate, or is refused."""
+
+    def __init__(self, store: MemoryStore, *, ack_wait: float = 3600.0) -> None:
+        super().__init__(store, ack_wait=ack_wait)
+        self._slow_log = SlowLog(store)
+        self.blob_failures: list[Exception] = []
+        self.failed = self._slow_log.failed
+
+    @property
+    def log(self) -> SlowLog:
+        """The log."""
+        return self._slow_log
+
+    def gate(self, fact: str) -> Gate:
+        """Let the next entry that holds this fact wait."""
+        self.log.gates.append(gate := Gate(fact))
+        return gate
+
+    async def get_blob(self, key: str) -> bytes:
+        """See Bus.get_blob."""
+        if self.blob_failures:
+            self.failed.set()
+            raise self.blob_failures.pop(0)
+        return await super().get_blob(key)
+
+
+@asynccontextmanager
+async def process(bus: Bus, definition: Definition) -> AsyncIterator[Process]:
+    """Run one process of a participant on a bus of its own."""
+    started = Process(bus, definition)
+    try:
+        await started.ready()
+        yield started
+    finally:
+        await started.end()
+
+
+def a_client(store: MemoryStore) -> Client:
+    """A client of the log."""
+    bus = MemoryBus(store)
+    return Client(bus, Journal(bus, SystemClock()))
 
 
 class Process:
