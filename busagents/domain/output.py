@@ -20,9 +20,19 @@ def parse_output(text: str, schema: dict[str, Any]) -> tuple[Any, str | None]:
         value = msgspec.json.decode(fenced[1] if fenced else text)
     except msgspec.DecodeError as error:
         return None, f"it is not JSON ({error})."
-    from jsonschema import Draft202012Validator  # 60 ms to import, and few tasks need it
+    from jsonschema import Draft202012Validator, SchemaError  # 60 ms to import, and few tasks need it
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import EMPTY_REGISTRY  # unlike the default, it fetches nothing
 
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda problem: list(map(str, problem.path)))
+    try:
+        Draft202012Validator.check_schema(schema)
+        errors = sorted(
+            Draft202012Validator(schema, registry=EMPTY_REGISTRY).iter_errors(value),
+            key=lambda problem: list(map(str, problem.path)),
+        )
+    except (SchemaError, Unresolvable, RecursionError, re.error) as error:
+        said = error.message if isinstance(error, SchemaError) else str(error)
+        return None, f"the schema itself cannot be used, and no answer can fit it ({type(error).__name__}: {said[:300]})."
     if not errors:
         return value, None
     return None, "; ".join(f"{_path(error.absolute_path)}: {error.message}" for error in errors[:5]) + "."
