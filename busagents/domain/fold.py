@@ -80,9 +80,17 @@ def _model_requested(state: ThreadState, recorded: e.Recorded, event: e.ModelReq
     return add_message(state, user(event.note)) if event.note else state
 
 
+def _open_call(task: Task, recorded: e.Recorded) -> ModelCall:
+    if task.model is None or task.model.failed_code:
+        raise ChainBroken(f"{recorded.event.type} in task {task.id!r} without an open model call: the log was altered")
+    return task.model
+
+
 def _model_completed(state: ThreadState, recorded: e.Recorded, event: e.ModelCompleted) -> ThreadState:
+    task = _active(state, recorded)
+    _open_call(task, recorded)
     task = replace(
-        _active(state, recorded),
+        task,
         model=None,
         calls=tuple(Call(part) for part in event.message.tool_calls),
         answer=event.message,
@@ -97,11 +105,10 @@ def _model_completed(state: ThreadState, recorded: e.Recorded, event: e.ModelCom
 
 def _model_failed(state: ThreadState, recorded: e.Recorded, event: e.ModelFailed) -> ThreadState:
     task = _active(state, recorded)
-    if task.model is None:
-        raise ChainBroken(f"model.failed in task {task.id!r} without an open model call: the log was altered")
+    call = _open_call(task, recorded)
     call = replace(
-        task.model,
-        failures=task.model.failures + 1,
+        call,
+        failures=call.failures + 1,
         retry_in=event.retry_in,
         failed_code=event.code,
         failed_message=event.message,
@@ -152,8 +159,8 @@ def _completed(state: ThreadState, recorded: e.Recorded, event: e.TaskCompleted)
         output=event.output,
         artifacts=event.artifacts,
     )
-    task = state.active
-    if task is not None and task.answer is None and event.message.parts:  # a function's answer was no model turn
+    task = _active(state, recorded)
+    if task.answer is None and event.message.parts:  # a function's answer was no model turn
         state = add_message(state, event.message)
     return _finish(state, recorded.task, outcome)
 

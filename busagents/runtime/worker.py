@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
@@ -18,6 +17,7 @@ from busagents.ports.clock import Clock
 from busagents.ports.log import Bus, Delivery
 from busagents.runtime import failpoints
 from busagents.runtime.dead_letter import MAX_FAILURES, MAX_UNSTARTED, record_dead_letter
+from busagents.runtime.failure_count import FailureCount
 from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.live_feed import LiveMessageBody, Refusal
 from busagents.runtime.performer import Performer
@@ -32,7 +32,6 @@ _OWNER_WINDOW_REDELIVERED = 0.3  # the message was held by a process that is dea
 _BACK_OFF = 0.2  # seconds until the second try; each further one waits twice as long
 _LONGEST_WAIT = 30.0
 _STOP_LOOKS = (0.0, 0.1, 0.5)  # seconds after a cancel was heard at which the log is read: it is heard before it is stored
-_COUNTED = 1024  # messages whose failures are remembered
 _OPENINGS = 3  # a thread that was fenced before it began is looked at anew
 
 Verdict = Literal["answered", "handed on", "later", "given up", "fenced", "bus away"]
@@ -71,7 +70,7 @@ class Worker:
         self._status = status or StatusWriter(None)
         self._jobs: dict[ThreadRef, _Job] = {}
         self._held: set[Delivery] = set()
-        self._failures: OrderedDict[int, int] = OrderedDict()  # position of a message -> how often the work on it raised here
+        self._failures = FailureCount()
         self._stop = asyncio.Event()
         self._cache = ThreadCache()
         self._stopping = False
@@ -204,7 +203,7 @@ class Worker:
         ref = delivery.message.ref
         try:
             verdict = await self._drive(job, again=again)
-            self._failures.pop(delivery.message.position, None)
+            self._failures.forget(delivery.message.position)
             return verdict
         except Fenced as error:
             _log.info("thread %s: %s", ref, error)
@@ -218,18 +217,12 @@ class Worker:
             _log.error("thread %s: %s", ref, error)
             return "bus away"
         except Exception as error:  # noqa: BLE001 - a poison message stops its own thread only, whatever it raises
-            failures = self._count_failure(delivery.message.position)
+            failures = self._failures.add(delivery.message.position)
             _log.exception("thread %s failed (%d of %d)", ref, failures, MAX_FAILURES)
             if failures < MAX_FAILURES:
                 return "later"
-            self._failures.pop(delivery.message.position, None)
+            self._failures.forget(delivery.message.position)
             return await self._give_up(delivery, told(error))
-
-    def _count_failure(self, position: int) -> int:
-        self._failures[position] = self._failures.pop(position, 0) + 1
-        if len(self._failures) > _COUNTED:
-            self._failures.popitem(last=False)
-        return self._failures[position]
 
     async def _drive(self, job: _Job, *, again: bool) -> Verdict:
         """Work on the thread until it is idle, unless a live process elsewhere has it."""
