@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from busagents.domain.events import EVENT_TYPES, Event, Recorded
 from busagents.domain.messages import BlobRef
+from busagents.domain.upcasters import UPCASTERS
 from busagents.errors import UnreadableEntry
 
 VERSION = 1
 _NAMESPACE = uuid.UUID("6d0f0c59-3f5c-5ae4-9c4b-0b5a3c2f7e11")
-
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Consumed(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +71,6 @@ class _Flat(msgspec.Struct):
 
 _TYPES: dict[str, type[Event]] = {cls.type: cls for cls in EVENT_TYPES}
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {cls.type: msgspec.json.Decoder(cls) for cls in EVENT_TYPES}
-_UPCASTERS: dict[tuple[str, int], Upcaster] = {}  # (type, old tv) -> to tv + 1; empty while every type is at 1
 _ENCODER = msgspec.json.Encoder()
 _ENTRY = msgspec.json.Decoder(Entry)
 _FLAT = msgspec.json.Decoder(_Flat)
@@ -145,7 +142,7 @@ def decode_record(record: Record, *, where: str) -> Recorded | None:
         if record.tv < cls.tv:
             data = msgspec.json.decode(record.data)
             for version in range(record.tv, cls.tv):
-                data = _UPCASTERS[record.type, version](data)
+                data = UPCASTERS[record.type, version](data)
             event = msgspec.convert(data, cls)
         else:
             event = _DECODERS[record.type].decode(record.data)

@@ -309,6 +309,16 @@ class InboxContract:
         assert await takes_nothing(inbox)
         assert (await take(inbox)).deliveries == 3
 
+    async def test_what_is_given_back_comes_again_however_often(self, connect: Connect) -> None:
+        bus, ref = await connect(), new_ref()
+        await send(bus, ref, b"x")
+        inbox = await bus.inbox(ref.participant, credits=1)
+        for count in range(1, 41):  # who gives a message up says so; a queue that did it would lose it
+            delivery = await take(inbox)
+            assert delivery.deliveries == count
+            inbox.release()
+            await delivery.nak()
+
     async def test_replicas_share_the_queue_without_doubles(self, connect: Connect) -> None:
         first, second, ref = await connect(), await connect(), new_ref()
         inboxes = [await bus.inbox(ref.participant, credits=5) for bus in (first, second)]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from busagents.domain import codec
 from busagents.domain.codec import Entry, Record, decode_entry, decode_record, derived_id, encode_entry, sha256_hex, to_record
-from busagents.domain.events import Event, Recorded, TaskCancel, TaskSubmitted, ToolStarted
+from busagents.domain.events import EVENT_TYPES, Event, Recorded, TaskCancel, TaskSubmitted, ToolStarted
 from busagents.domain.messages import BlobRef, user
+from busagents.domain.upcasters import UPCASTERS
 from busagents.errors import LogError, UnreadableEntry
 
 WHERE = "position 7"
@@ -181,6 +182,10 @@ def test_derived_ids_and_hashes_never_change_because_logs_hold_them() -> None:
     assert sha256_hex(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
+def test_every_older_version_of_every_type_has_its_step_and_there_are_no_others() -> None:
+    assert set(UPCASTERS) == {(cls.type, old) for cls in EVENT_TYPES for old in range(1, cls.tv)}
+
+
 class _Renamed(ToolStarted, frozen=True, omit_defaults=True):
     """`tool.started` as it might be in two versions: `name` became `tool`, then `tool` became a list."""
 
@@ -200,8 +205,8 @@ def third_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(codec._TYPES, "tool.started", _Renamed)
     monkeypatch.setitem(codec._DECODERS, "tool.started", msgspec.json.Decoder(_Renamed))
-    monkeypatch.setitem(codec._UPCASTERS, ("tool.started", 1), to_2)
-    monkeypatch.setitem(codec._UPCASTERS, ("tool.started", 2), to_3)
+    monkeypatch.setitem(UPCASTERS, ("tool.started", 1), to_2)
+    monkeypatch.setitem(UPCASTERS, ("tool.started", 2), to_3)
 
 
 def _started(tv: int, data: bytes) -> Event:

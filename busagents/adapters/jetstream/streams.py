@@ -10,12 +10,12 @@ from busagents.domain.subjects import LIVE_PREFIX, LOG_PREFIX, STREAM, inbox_con
 
 NANOS = 1_000_000_000
 DUPLICATE_WINDOW = 120.0  # seconds in which the server itself drops a repeated Nats-Msg-Id; memory = rate x window
-MAX_DELIVER = 12  # the worker gives up well before; beyond it the server stops silently
+MAX_DELIVER = -1  # without end: the worker gives messages up, with a reason in the log; the server would drop them silently
 
 
 class ConsumerSettings(msgspec.Struct, frozen=True):
     """How inboxes are served: copies of each consumer, seconds until a silent holder loses a delivery, deliveries of one
-    message at most, seconds one pull waits at the server.
+    message at most (-1: no bound), seconds one pull waits at the server.
     """
 
     replicas: int = 1

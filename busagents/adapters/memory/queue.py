@@ -8,8 +8,6 @@ from typing import Protocol
 
 from busagents.ports.log import StoredMessage
 
-MAX_DELIVER = 12
-
 
 class Taker(Protocol):
     """An open inbox."""
@@ -64,7 +62,7 @@ class MemoryQueue:
             if taker is None:
                 return
             item = self._waiting.popleft()
-            if item.done or item.deliveries >= MAX_DELIVER:
+            if item.done:
                 continue
             self._takers.remove(taker)
             self._takers.append(taker)
