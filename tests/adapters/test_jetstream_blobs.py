@@ -8,10 +8,11 @@ import uuid
 import pytest
 
 from busagents.adapters.jetstream.blobs import JetStreamBlobs
-from busagents.adapters.jetstream.bus import JetStreamBus
+from busagents.adapters.jetstream.bus import JetStreamBus, connect_bus
 from busagents.domain.codec import sha256_hex
 from busagents.domain.subjects import BLOB_BUCKET
-from busagents.errors import BlobMissing
+from busagents.errors import BlobMissing, BusUnreachable
+from busagents.testing import Direction, LinkProxy
 
 
 async def test_a_blob_with_other_bytes_than_its_name_says_is_refused(bus: JetStreamBus) -> None:
@@ -41,3 +42,34 @@ async def test_a_blob_without_its_chunks_is_missing_and_blocks_nobody(bus: JetSt
     async with asyncio.timeout(10):
         with pytest.raises(BlobMissing, match=key):
             await blobs.get(key)
+
+
+async def test_a_link_that_is_silent_says_nothing_about_a_blob(bus_url: str) -> None:
+    async with LinkProxy(bus_url) as link:
+        connected = await connect_bus(link.url)
+        try:
+            key = await connected.put_blob(data := uuid.uuid4().bytes)
+            blobs = JetStreamBlobs(connected.client, patience=0.5)
+            assert await blobs.get(key) == data
+            link.black_hole()
+            with pytest.raises(BusUnreachable, match=key):
+                await blobs.get(key)
+            link.heal()
+            assert await JetStreamBlobs(connected.client).get(key) == data
+        finally:
+            link.heal()
+            await connected.close()
+
+
+async def test_a_blob_whose_part_was_lost_on_the_way_is_not_missing(bus_url: str) -> None:
+    async with LinkProxy(bus_url) as link:
+        connected = await connect_bus(link.url)
+        try:
+            key = await connected.put_blob(data := uuid.uuid4().bytes)
+            lost = link.drop_next(Direction.TO_CLIENT, f"$O.{BLOB_BUCKET}.C.".encode())
+            with pytest.raises(BusUnreachable, match=f"{key}.*all of it is stored"):
+                await JetStreamBlobs(connected.client, patience=0.5).get(key)
+            assert lost.happened.is_set()
+            assert await connected.get_blob(key) == data
+        finally:
+            await connected.close()

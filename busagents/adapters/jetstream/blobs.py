@@ -9,6 +9,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.js.object_store import ObjectStore
 
+from busagents.adapters.jetstream.api import ApiError, call
 from busagents.domain.codec import sha256_hex
 from busagents.domain.subjects import BLOB_BUCKET
 from busagents.errors import BlobMissing, BusUnreachable
@@ -47,7 +48,7 @@ class JetStreamBlobs:
 
         Raises:
             BlobMissing: absent or altered.
-            BusUnreachable: the object store does not answer.
+            BusUnreachable: the object store does not answer, or too slowly.
         """
         try:
             async with asyncio.timeout(self._patience):  # nats-py waits for ever for a chunk that is gone
@@ -63,14 +64,26 @@ class JetStreamBlobs:
         except nats.js.errors.DigestMismatchError:
             raise _altered(key) from None
         except TimeoutError:
-            raise BlobMissing(
-                f"blob {key} did not come within {self._patience:g} s: a part of it is gone; restore it from a backup"
-            ) from None
+            raise await self._why_it_did_not_come(key) from None
         except (nats.js.errors.Error, nats.errors.Error) as error:
             raise BusUnreachable(f"blob {key} cannot be read now ({type(error).__name__}): check the NATS server") from None
         if sha256_hex(data) != key:
             raise _altered(key)
         return data
+
+    async def _why_it_did_not_come(self, key: str) -> BlobMissing | BusUnreachable:
+        """Only the server can say that a part is gone; its silence says nothing about the blob."""
+        late = f"blob {key} did not come within {self._patience:g} s"
+        try:
+            info = await (await self._bucket()).get_info(key)
+            chunks = f"$O.{BLOB_BUCKET}.C.{info.nuid}"
+            stream = await call(self._client, f"STREAM.INFO.OBJ_{BLOB_BUCKET}", {"subjects_filter": chunks})
+        except (nats.js.errors.Error, nats.errors.Error, TimeoutError, ApiError, BusUnreachable) as error:
+            return BusUnreachable(f"{late}, and the NATS server does not say why ({type(error).__name__}): check it and the link")
+        kept = (stream["state"].get("subjects") or {}).get(chunks, 0)
+        if kept < (info.chunks or 0):
+            return BlobMissing(f"{late}: {kept} of its {info.chunks} parts are left; restore it from a backup")
+        return BusUnreachable(f"{late}, though all of it is stored: the NATS server or the link is slow; try again")
 
     async def _bucket(self) -> ObjectStore:
         if self._store is None:
