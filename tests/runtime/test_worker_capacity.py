@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
 from busagents import Agent, tool
+from busagents.adapters.memory.bus import MemoryBus
+from busagents.adapters.memory.log import MemoryLog
 from busagents.adapters.memory.store import MemoryStore
 from busagents.domain import events as e
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import TaskCanceled
-from busagents.runtime.journal import OpenThread
+from busagents.runtime.client.client import Client
+from busagents.runtime.clock import SystemClock
+from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.thread_cache import ThreadCache
 from busagents.testing import ScriptedModel, call_tools, say
 from tests.support.log_checks import checked_events
-from tests.support.participants import running
 from tests.support.workers import SlowBus, a_client, process, working
 
 PATIENCE = 30
@@ -160,23 +163,39 @@ async def test_a_sync_tool_that_never_ends_keeps_no_process_from_stopping(monkey
         let_go.set()
 
 
-async def test_a_cancel_is_heard_by_a_process_that_has_no_room_for_another_message(
-    bus_url: str, fresh: Callable[[str], str]
-) -> None:
+async def test_a_cancel_heard_before_it_is_stored_reaches_a_process_without_room_for_a_message() -> None:
+    class Cluster(MemoryLog):
+        """Passes a cancel on at once, and stores it when its other nodes have it."""
+
+        async def send(self, ref: ThreadRef, kind: Literal["in", "stop"], body: bytes, *, entry_id: str, types: str) -> int:
+            for _, hear in store.stops:
+                hear(ref, body)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            store.stops = []
+            return await super().send(ref, kind, body, entry_id=entry_id, types=types)
+
+    class ClusterBus(MemoryBus):
+        @property
+        def log(self) -> MemoryLog:
+            return Cluster(store)
+
     class Endless(ScriptedModel):
         async def stream(self, request):  # type: ignore[no-untyped-def]
             await asyncio.sleep(3600)
             yield None
 
-    async with running(bus_url, Agent(name := fresh("a"), model=Endless([say("never")]), max_parallel_tasks=1)) as client:
-        for _ in range(5):
-            task = await client.send(name, "go")
-            async for event in task.events():
-                if isinstance(event.event, e.ModelRequested):
-                    break
-            await task.cancel()
-            with pytest.raises(TaskCanceled):
-                await task.result(timeout=PATIENCE)
+    store = MemoryStore()
+    async with working(store, Agent("a", model=Endless([say("never")]), max_parallel_tasks=1)) as client:
+        task = await client.send("a", "go")
+        async for event in task.events():
+            if isinstance(event.event, e.ModelRequested):
+                break
+        cluster = ClusterBus(store)
+        canceling = await Client(cluster, Journal(cluster, SystemClock())).task(task.id)
+        await canceling.cancel()
+        with pytest.raises(TaskCanceled):
+            await task.result(timeout=PATIENCE)
 
 
 def test_the_cache_of_idle_threads_forgets_the_one_unused_for_longest() -> None:
