@@ -79,9 +79,9 @@ class SlowBus(MemoryBus):
 
 
 @asynccontextmanager
-async def process(bus: Bus, definition: Definition) -> AsyncIterator[Process]:
+async def process(bus: Bus, definition: Definition, *, status: StatusWriter | None = None) -> AsyncIterator[Process]:
     """Run one process of a participant on a bus of its own."""
-    started = Process(bus, definition)
+    started = Process(bus, definition, status)
     try:
         await started.ready()
         yield started
@@ -98,11 +98,12 @@ def a_client(store: MemoryStore) -> Client:
 class Process:
     """A participant's worker, started."""
 
-    def __init__(self, bus: Bus, definition: Definition) -> None:
+    def __init__(self, bus: Bus, definition: Definition, status: StatusWriter | None = None) -> None:
         settings = Settings(always_replay=True)
         self.bus = bus
         self.feed = LiveFeed(bus)
-        self.worker, _ = _make_worker(definition, bus, SystemClock(), settings, StatusWriter(None), self.feed)
+        self._status = status or StatusWriter(None)
+        self.worker, _ = _make_worker(definition, bus, SystemClock(), settings, self._status, self.feed)
         self.stop = asyncio.Event()
         self._ready = asyncio.Event()
         self._task = asyncio.create_task(self.worker.run(self._ready.set, self.stop))
@@ -120,6 +121,7 @@ class Process:
         self.stop.set()
         await self._task
         await self.feed.close()
+        self._status.flush()
         await self.bus.close()
 
 
