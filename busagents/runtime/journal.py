@@ -33,11 +33,21 @@ class OpenThread:
         self.head = 0  # position of the last `ev` entry
         self.read_to = 0
         self.incoming: dict[str, Incoming] = {}
+        self._doubles: list[Incoming] = []  # other messages of an id that waits: whoever consumed it had only one of them
 
     def offer(self, incoming: Incoming) -> None:
         """Keep a message until an entry consumes it; one that was consumed before is dropped."""
-        if incoming.id not in self.state.seen:
-            self.incoming.setdefault(incoming.id, incoming)
+        if incoming.id not in self.state.seen and self.incoming.setdefault(incoming.id, incoming).sha256 != incoming.sha256:
+            self._doubles.append(incoming)
+
+    def consume(self, entry_id: str, sha256: str) -> Incoming | None:
+        """Take out the message with this id and, if there are several, these bytes."""
+        first = self.incoming.pop(entry_id, None)
+        if not self._doubles:
+            return first
+        found = next((item for item in self._doubles if (item.id, item.sha256) == (entry_id, sha256)), first)
+        self._doubles = [item for item in self._doubles if item.id != entry_id]
+        return first if first is not None and first.sha256 == sha256 else found
 
 
 class Journal:
@@ -110,7 +120,7 @@ class Journal:
         thread.head = await self._bus.log.append(thread.ref, body, entry_id=entry.id, head=thread.head, types=types)
         thread.state = seal(state, sha256_hex(body))
         for incoming in consumed:
-            thread.incoming.pop(incoming.id, None)
+            thread.consume(incoming.id, incoming.sha256)
         if failpoints.armed():
             _pass(records, "after")
         if self._always_replay:
@@ -134,7 +144,7 @@ class Journal:
 
     @staticmethod
     def _consumed(thread: OpenThread, entry_id: str, sha256: str, where: str) -> Incoming:
-        incoming = thread.incoming.pop(entry_id, None)
+        incoming = thread.consume(entry_id, sha256)
         if incoming is None or incoming.sha256 != sha256:
             what = "is missing" if incoming is None else "was altered"
             raise ChainBroken(

@@ -236,3 +236,17 @@ async def test_a_message_that_was_answered_before_is_only_acknowledged() -> None
         await other.result(timeout=PATIENCE)
         assert len([stored async for stored in client.bus.log.read_session("s")]) == before
         assert len(calls) == 2
+
+
+async def test_two_messages_of_one_id_are_one_and_the_thread_stays_readable_whichever_was_taken() -> None:
+    store = MemoryStore()
+    ref = ThreadRef("echo", "s", "main")
+    async with working(store, an_echo()) as client:
+        queue = store.queues.pop("echo")  # the first one is delivered to another process, which is slow
+        store.store(ref, "in", b'{"id": "mine", "type": "task.submitted", "data": {"text": "one"}}', "header-1")
+        store.queues["echo"] = queue
+        store.store(ref, "in", b'{"id": "mine", "type": "task.submitted", "data": {"text": "two"}}', "header-2")
+        task = await client.send("echo", "three", session="s")
+        assert (await task.result(timeout=PATIENCE)).text == "heard: three"
+        messages = (await client.replay("s")).messages()
+        assert [message.text for message in messages] == ["two", "heard: two", "three", "heard: three"]
