@@ -32,6 +32,14 @@ class Settings(msgspec.Struct, frozen=True):
     workspace: Path = Path("workspace")  # BUSAGENTS_WORKSPACE: the folder file tools may touch
     log_level: str = "INFO"  # BUSAGENTS_LOG_LEVEL
 
+    def __repr__(self) -> str:  # it ends up in tracebacks and logs
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown = (f"{name}={'…' if value and name in _SECRET else repr(value)}" for name, value in values.items())
+        return f"Settings({', '.join(shown)})"
+
+
+_SECRET = frozenset({"nats_password", "openai_api_key"})
+
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:
     raw = env.get(name)

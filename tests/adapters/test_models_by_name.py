@@ -55,3 +55,10 @@ def test_a_missing_key_is_named_by_its_variable(base_url: str | None) -> None:
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000/v1", "http://localhost:11434/v1", "http://[::1]:1/v1"])
 def test_a_server_on_this_machine_needs_no_key(base_url: str) -> None:
     assert resolve_model("openai:local", Settings(openai_base_url=base_url)).name == "openai:local"
+
+
+def test_settings_show_no_secret() -> None:
+    settings = Settings(openai_api_key="sk-1234567890", nats_password="hunter2", nats_user="someone")
+    assert "sk-1234567890" not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    assert "someone" in repr(settings)
