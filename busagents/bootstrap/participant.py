@@ -59,7 +59,6 @@ async def run_participant(
         user=user or settings.nats_user,
         password=password or settings.nats_password,
         name=definition.name,
-        replicas=settings.replicas,
         ack_wait=settings.ack_wait,
     )
     try:

@@ -33,7 +33,7 @@ class TestClusterBus(BusContract):
         async def another(*, ack_wait: float = 10.0) -> Bus:
             node = cluster.nodes[len(buses) % len(cluster.nodes)]
             user, password = cluster.credentials.user, cluster.credentials.password
-            buses.append(await connect_bus(node.url, user=user, password=password, replicas=3, ack_wait=ack_wait))
+            buses.append(await connect_bus(node.url, user=user, password=password, ack_wait=ack_wait))
             return buses[-1]
 
         yield another

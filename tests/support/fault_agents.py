@@ -39,6 +39,15 @@ async def pay(what: str, context: ToolContext) -> str:
     return await _act("pay", what, context)
 
 
+@tool(read_only=True)
+async def wait(what: str, context: ToolContext) -> str:
+    """Wait until the test opens the gate."""
+    effect(context, f"wait:{what}")
+    while not (FOLDER / "gate").exists():  # noqa: ASYNC110 - another process makes the file
+        await asyncio.sleep(0.02)
+    return "open"
+
+
 async def _act(name: str, what: str, context: ToolContext) -> str:
     effect(context, f"{name}:{what}")
     failpoints.hit("tool:inside")
@@ -66,6 +75,12 @@ serial = Agent(
 )
 parallel = Agent(
     "parallel", model=model(call_tools(("pay", {"what": "quick"}), ("put", {"what": "slow"})), say("both")), tools=[put, pay]
+)
+gated = Agent(
+    "gated",
+    model=model(call_tools(("wait", {"what": "open"}), ("pay", {"what": "gated"})), say("paid")),
+    tools=[wait, pay],
+    tool_concurrency=1,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -12,6 +14,8 @@ from busagents.domain.subjects import STREAM
 from busagents.errors import BusError, BusUnreachable, LogError, LogRegressed
 
 STREAM_NOT_FOUND = 10059
+PATIENCE = 20.0  # seconds: a cluster that lost a node has a new leader within ten
+_ANSWER = 2.0  # seconds until an unanswered request is asked again
 
 
 class ApiError(Exception):
@@ -51,6 +55,23 @@ async def call(client: Client, subject: str, body: dict[str, Any] | None = None,
             "check that it runs with JetStream enabled and that this user may call it"
         ) from None
     return decode(reply.data)
+
+
+async def call_patiently(client: Client, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A request that changes nothing, asked again while a cluster elects a leader or a server starts. Raises as call(), at
+    the latest after 20 s.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await call(client, subject, body, timeout=_ANSWER)
+        except ApiError as error:
+            if not error.passes or time.monotonic() > end:
+                raise
+        except BusUnreachable:
+            if client.is_closed or time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.1)
 
 
 def decode(data: bytes) -> dict[str, Any]:

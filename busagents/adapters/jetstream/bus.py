@@ -8,7 +8,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from busagents.adapters.jetstream.api import ApiError, call
+from busagents.adapters.jetstream.api import ApiError, call_patiently
 from busagents.adapters.jetstream.blobs import JetStreamBlobs
 from busagents.adapters.jetstream.connection import ConnectionEvents, connect_client
 from busagents.adapters.jetstream.discovery import announce, discover
@@ -38,21 +38,20 @@ async def connect_bus(
     user: str | None = None,
     password: str | None = None,
     name: str = "busagents",
-    replicas: int = 1,
     ack_wait: float = 10.0,
     inbox_prefix: str | None = None,
 ) -> JetStreamBus:
     """A bus on the server at `url`.
 
-    `replicas` are the copies of each consumer, `ack_wait` the seconds after which a silent process loses what it holds,
-    `inbox_prefix` where answers arrive when credentials allow only one's own (`_INBOX_<participant>`).
+    `ack_wait` is the seconds after which a silent process loses what it holds, `inbox_prefix` where answers arrive when
+    credentials allow only one's own (`_INBOX_<participant>`).
 
     Raises:
         BusUnreachable: nothing answers at the address.
     """
     events = ConnectionEvents()
     client = await connect_client(url, user=user, password=password, name=name, inbox_prefix=inbox_prefix, events=events)
-    return JetStreamBus(client, events, ConsumerSettings(replicas, ack_wait))
+    return JetStreamBus(client, events, ConsumerSettings(ack_wait))
 
 
 class JetStreamBus:
@@ -130,7 +129,7 @@ class JetStreamBus:
     async def known(self, participant: str) -> bool:
         """See Bus.known."""
         try:
-            await call(self.client, f"CONSUMER.INFO.{STREAM}.{inbox_consumer(participant)}")
+            await call_patiently(self.client, f"CONSUMER.INFO.{STREAM}.{inbox_consumer(participant)}")
         except ApiError as error:
             if error.err_code == _CONSUMER_NOT_FOUND:
                 return False

@@ -11,7 +11,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from busagents.adapters.jetstream.api import ApiError, call
+from busagents.adapters.jetstream.api import PATIENCE, ApiError, call, call_patiently
 from busagents.domain.subjects import STREAM, parse_log_subject
 from busagents.errors import BusUnreachable, InvalidName
 from busagents.ports.log import StoredMessage
@@ -20,7 +20,6 @@ _PAGE = 500  # entries
 _BREATH = 100  # entries until other tasks have a turn
 _PAGE_BYTES = 8 * 1024 * 1024  # far below what client and server buffer, so that neither drops a part of a page
 _PATIENCE = 2.0  # seconds without a message until a page counts as lost
-_DEADLINE = 10.0  # seconds until a page that cannot be had is an error
 _NO_MESSAGE = 10037
 _LOST = "lost"  # beside the server's status codes
 
@@ -71,19 +70,19 @@ class LogReader:
         """Every entry that matches, behind position `after`, in order, at least up to the tip at the call.
 
         Raises:
-            BusUnreachable: the server did not answer for 10 s.
+            BusUnreachable: the server did not answer for 20 s.
             LogRegressed: the stream is gone.
         """
         tip = await self._leader_tip(subject_filter)
         position = after
-        end = time.monotonic() + _DEADLINE
+        end = time.monotonic() + PATIENCE
         ahead: asyncio.Task[_Page] | None = None  # the next page comes while this one is worked on
         try:
             while True:
                 page = await (ahead or self._page(subject_filter, position + 1, end))
                 if page.messages:
                     position = _position(page.messages[-1])
-                    end = time.monotonic() + _DEADLINE
+                    end = time.monotonic() + PATIENCE
                 ahead = asyncio.create_task(self._page(subject_filter, position + 1, end)) if page.left else None
                 for count, message in enumerate(page.messages):
                     if count % _BREATH == 0:
@@ -111,11 +110,11 @@ class LogReader:
         """The last matching position; 0 if none, or if only the leader can answer the reads anyway."""
         try:
             if self._replicated is None:
-                info = await call(self._client, f"STREAM.INFO.{STREAM}")
+                info = await call_patiently(self._client, f"STREAM.INFO.{STREAM}")
                 self._replicated = info["config"].get("num_replicas", 1) > 1
             if not self._replicated:
                 return 0
-            last = await call(self._client, f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject_filter})
+            last = await call_patiently(self._client, f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject_filter})
         except ApiError as error:
             if error.err_code == _NO_MESSAGE:
                 return 0

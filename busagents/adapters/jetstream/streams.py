@@ -14,14 +14,14 @@ MAX_DELIVER = -1  # without end: the worker gives messages up, with a reason in 
 
 
 class ConsumerSettings(msgspec.Struct, frozen=True):
-    """How inboxes are served: copies of each consumer, seconds until a silent holder loses a delivery, deliveries of one
-    message at most (-1: no bound), seconds one pull waits at the server.
+    """How inboxes are served: seconds until a silent holder loses a delivery, deliveries of one message at most (-1: no
+    bound), seconds one pull waits at the server, seconds between the signs of life that the server gives meanwhile.
     """
 
-    replicas: int = 1
     ack_wait: float = 10.0
     max_deliver: int = MAX_DELIVER
     pull_expires: float = 30.0
+    heartbeat: float = 3.0
 
 
 def log_stream(replicas: int, max_bytes: int, *, duplicate_window: float = DUPLICATE_WINDOW) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def inbox_settings(participant: str, settings: ConsumerSettings) -> dict[str, An
         "max_deliver": settings.max_deliver,
         "max_ack_pending": 20_000,
         "max_waiting": 4096,
-        "num_replicas": settings.replicas,
+        "num_replicas": 0,  # as many as the log, whatever the process that opens it first was told
     }
 
 
