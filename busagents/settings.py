@@ -74,3 +74,9 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         workspace=Path(env.get("BUSAGENTS_WORKSPACE") or "workspace"),
         log_level=env.get("BUSAGENTS_LOG_LEVEL", "INFO").upper(),
     )
+
+
+def wants_colour(env: Mapping[str, str] | None = None) -> bool:
+    """Whether a terminal may be given colours: not with NO_COLOR (https://no-color.org), and not if it is a dumb one."""
+    env = os.environ if env is None else env
+    return not env.get("NO_COLOR") and env.get("TERM") != "dumb"

@@ -90,7 +90,7 @@ def discover(paths: list[str]) -> tuple[list[Found], list[Unread]]:
             continue
         for item in definitions:
             kind = "agent" if isinstance(item, Agent) else "function"
-            found.append(Found(f"{place}:{item.name}", item.name, kind, item.description))
+            found.append(Found(f"{place}:{item.name}", item.name, kind, item.description, item.replicas))
     return found, unread
 
 

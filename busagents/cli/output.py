@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TextIO
+
+from busagents.settings import wants_colour
 
 Colour = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "grey", "bold"]
 
@@ -82,9 +83,9 @@ def render_error(error: BaseException) -> int:
 
 
 def paint(text: str, colour: Colour, stream: TextIO | None = None) -> str:
-    """The text in a colour, if the stream (default stdout) is a terminal and NO_COLOR is not set."""
+    """The text in a colour, if the stream (default stdout) is a terminal that wants some."""
     stream = stream or sys.stdout
-    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not stream.isatty() or not wants_colour():
         return text
     return f"\033[{_CODES[colour]}m{text}\033[0m"
 

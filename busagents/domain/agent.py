@@ -30,6 +30,7 @@ class Agent:
         settings: provider parameters such as `temperature` or `max_tokens`.
         tool_concurrency: how many tool calls of one turn run at once.
         max_parallel_tasks: how many threads one process works on at once.
+        replicas: how many processes of it `busagents up` starts, unless `--scale` says otherwise.
 
     Raises:
         InvalidName: a name that no subject can hold.
@@ -48,6 +49,7 @@ class Agent:
         settings: Mapping[str, Any] | None = None,
         tool_concurrency: int = 8,
         max_parallel_tasks: int = 64,
+        replicas: int = 1,
     ) -> None:
         self.name = check_participant(name)
         self.model = model
@@ -63,6 +65,7 @@ class Agent:
         self.settings = dict(settings or {})
         self.tool_concurrency = at_least_one("tool_concurrency", tool_concurrency, name)
         self.max_parallel_tasks = at_least_one("max_parallel_tasks", max_parallel_tasks, name)
+        self.replicas = at_least_one("replicas", replicas, name)
 
     def definition_hash(self, model: str) -> str:
         """The sha256 of what shapes its decisions; recorded with each task so that a change can be seen in the log."""

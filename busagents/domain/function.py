@@ -66,12 +66,14 @@ class Function:
         description: str = "",
         limits: Limits | None = None,
         max_parallel_tasks: int = 64,
+        replicas: int = 1,
     ) -> None:
         self.name = check_participant(name)
         self.fn = fn
         self.description = description or (inspect.getdoc(fn) or "").split("\n", 1)[0]
         self.limits = limits or Limits(turns=None)
         self.max_parallel_tasks = at_least_one("max_parallel_tasks", max_parallel_tasks, name)
+        self.replicas = at_least_one("replicas", replicas, name)
         self.takes_context = len(inspect.signature(fn).parameters) >= 2
 
     @property
@@ -87,12 +89,12 @@ class Function:
 
 
 def agent(
-    name: str, *, description: str = "", limits: Limits | None = None, max_parallel_tasks: int = 64
+    name: str, *, description: str = "", limits: Limits | None = None, max_parallel_tasks: int = 64, replicas: int = 1
 ) -> Callable[[Callable[..., Any]], Function]:
     """Make an async function a participant.
 
     The function takes the task, and a context if it has a second parameter. It yields `str` (text of the answer),
-    `Progress` and `Artifact`, or returns the answer. After a crash it runs again from its start: put what must not run
+    `Progress` and `Artifact`, or returns the answer. `busagents up` starts `replicas` processes of it. After a crash it runs again from its start: put what must not run
     twice in `context.step`.
 
     Raises:
@@ -106,7 +108,9 @@ def agent(
             )
         if not 1 <= len(inspect.signature(fn).parameters) <= 2:
             raise DefinitionError(f"@agent({name!r}) needs a function of (task) or (task, context)")
-        return Function(name, fn, description=description, limits=limits, max_parallel_tasks=max_parallel_tasks)
+        return Function(
+            name, fn, description=description, limits=limits, max_parallel_tasks=max_parallel_tasks, replicas=replicas
+        )
 
     return declare
 

@@ -40,6 +40,14 @@ def test_a_folder_declares_what_its_files_do_in_order_of_name_and_declaration(fo
     assert [load_definition(item.ref).name for item in found] == ["one", "x", "y"]
 
 
+def test_a_definition_says_how_many_processes_it_wants(folder: Path) -> None:
+    declared = "from busagents import Agent, agent\none = Agent('one', replicas=2)\n@agent('two', replicas=3)\nasync def two(task): ...\n"
+    (folder / "a.py").write_text(declared)
+    assert [item.replicas for item in discover(["services"])[0]] == [2, 3]
+    (folder / "a.py").write_text("from busagents import Agent\none = Agent('one', replicas=0)\n")
+    assert "replicas=0" in discover(["services"])[1][0].message
+
+
 def test_what_a_file_imports_from_its_neighbour_belongs_to_the_neighbour(folder: Path) -> None:
     (folder / "neighbour_b.py").write_text(ONE)
     (folder / "a.py").write_text(f"from neighbour_b import one\n{ONE.replace('one', 'two')}")
