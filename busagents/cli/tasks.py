@@ -51,7 +51,9 @@ def show(task: TaskId, nats: Nats = None, data_dir: DataDir = None, as_json: Jso
 
     async def work(client: Client) -> tuple[TaskInfo, list[TaskEvent]]:
         info = await client.task_info(task)
-        return info, [event async for event in client.history(info.ref.session) if event.task == info.task]
+        return info, [
+            event async for event in client.history(info.ref.session) if event.task == info.task and event.ref == info.ref
+        ]
 
     info, events = on_bus(work, nats=nats, data_dir=data_dir)
     if as_json:

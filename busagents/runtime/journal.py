@@ -161,7 +161,7 @@ class Journal:
         """
         sha256 = sha256_hex(stored.body)
         where = f"position {stored.position} of thread {stored.ref} ({stored.kind})"
-        fallback = stored.entry_id or derived_id(str(stored.ref), sha256, str(stored.position))
+        fallback = given_id(stored)
         try:
             entry = decode_entry(stored.body, where=where, fallback_id=fallback)
             records = [decode_record(await claim_check.claim(self._bus, record), where=where) for record in entry.events]
@@ -179,6 +179,11 @@ class Journal:
         replayed = await self.open(thread.ref)
         if replayed.state != thread.state:
             raise ChainBroken(f"the log of {thread.ref} folds to another state than the one in memory at seq {thread.state.seq}")
+
+
+def given_id(stored: StoredMessage) -> str:
+    """The id of a message whose body names none: its header's, or one made of where and what it is."""
+    return stored.entry_id or derived_id(str(stored.ref), sha256_hex(stored.body), str(stored.position))
 
 
 def _with_task(recorded: Recorded, entry_id: str) -> Recorded:

@@ -124,8 +124,8 @@ class Client:
         if info.state not in _REDRIVABLE:
             raise InvalidInput(f"task {info.task} is {info.state}: only a failed or canceled task can be redriven")
         while True:
-            entry = derived_id("redrive", info.task)
-            became = index.get(task_of_entry(entry))
+            entry = derived_id("redrive", str(info.ref), info.task)
+            became = index.get(info.ref, task_of_entry(entry))
             if became is None or became.state not in _REDRIVABLE:
                 break
             info = became
@@ -154,7 +154,7 @@ class Client:
 
         Raises:
             InvalidName: no session can have that name.
-            UnreadableEntry, BlobMissing: an entry that this code cannot understand.
+            UnreadableEntry, BlobMissing: a fact that this code cannot understand.
         """
         check_token(session, "session")
         async for stored in self.bus.log.read_session(session, after=after):

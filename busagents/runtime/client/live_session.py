@@ -87,4 +87,5 @@ class LiveSessions:
             newest = next(reversed(self._open))
             idle = (name for name, live in self._open.items() if live.idle and name != newest)
             for name in list(itertools.islice(idle, surplus)):
-                await self._open.pop(name).close()
+                if self._open[name].idle:  # still, after the wait for the one before
+                    await self._open.pop(name).close()

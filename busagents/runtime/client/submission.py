@@ -48,9 +48,18 @@ def checked_key(key: str) -> str:
     """
     if not key.strip():
         raise InvalidInput("the idempotency key is empty: name what is done once, such as an order's number, or pass none")
-    if not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key):
-        raise InvalidInput(f"the idempotency key {key!r} is not valid Unicode text: send UTF-8")
-    return key
+    return checked_text("idempotency key", key)
+
+
+def checked_text(what: str, text: str) -> str:
+    """The text, if JSON can hold it.
+
+    Raises:
+        InvalidInput: it is not Unicode (bytes that are not UTF-8 reach Python as lone surrogates).
+    """
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidInput(f"the {what} {text[:80]!r} is not valid Unicode text: send UTF-8")
+    return text
 
 
 def _checked(prompt: str | Message) -> Message:

@@ -19,6 +19,7 @@ from busagents.ports.log import Bus
 from busagents.runtime.client.follow import follow
 from busagents.runtime.client.live_session import LiveQueue, LiveSession, LiveSessions
 from busagents.runtime.client.outgoing import send_event
+from busagents.runtime.client.submission import checked_text
 from busagents.runtime.client.task_event import TaskEvent, read_events
 from busagents.runtime.client.text_stream import TextStream
 from busagents.runtime.live_feed import LiveMessageBody, Refusal
@@ -139,7 +140,12 @@ class Task:
 
         Raises:
             TaskTimeout: the block was left because the time was up.
+            InvalidInput: a number that is no time.
         """
+        if seconds is not None and not seconds >= 0:
+            raise errors.InvalidInput(
+                f"timeout={seconds} is no time to wait: use seconds, 0 or more, or None to wait for the end"
+            )
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
@@ -154,7 +160,12 @@ class Task:
             ) from None
 
     async def cancel(self, reason: str = "") -> None:
-        """Ask the task to end; returns when that is recorded. It ends within a second if it is at work."""
+        """Ask the task to end; returns when that is recorded. It ends within a second if it is at work.
+
+        Raises:
+            InvalidInput: a reason that is not Unicode text. Nothing was sent.
+        """
+        checked_text("reason", reason)
         entry = derived_id("cancel", self.id)
         await send_event(self._bus, self.ref, TaskCancel(reason), task=self.id, entry_id=entry)
 

@@ -9,8 +9,10 @@ import msgspec
 from busagents.domain.codec import Entry, decode_entry, decode_record, derived_id
 from busagents.domain.events import Event, Recorded
 from busagents.domain.subjects import Kind, ThreadRef
+from busagents.errors import BlobMissing, UnreadableEntry
 from busagents.ports.log import Bus, StoredMessage
 from busagents.runtime import claim_check
+from busagents.runtime.journal import given_id
 
 
 class TaskEvent(msgspec.Struct, frozen=True):
@@ -53,15 +55,24 @@ class TaskEvent(msgspec.Struct, frozen=True):
 
 
 async def read_events(bus: Bus, stored: StoredMessage) -> list[TaskEvent]:
-    """The events of a stored entry, payloads claimed.
+    """The events of a stored entry, payloads claimed. None of a message (`in`, `stop`) that nobody can read: anyone may write
+    one, and the participant's answer, a `task.failed`, says what is wrong with it.
 
     Raises:
-        UnreadableEntry, BlobMissing: see decode_entry.
+        UnreadableEntry, BlobMissing: a fact (`ev`) that this code cannot understand.
     """
     where = f"position {stored.position} of thread {stored.ref}"
-    entry = decode_entry(stored.body, where=where, fallback_id=stored.entry_id or "")
-    recorded = [decode_record(await claim_check.claim(bus, record), where=where) for record in entry.events]
-    return [_event(stored, entry, item) for item in recorded if item is not None]
+    try:
+        entry = decode_entry(stored.body, where=where, fallback_id="" if stored.kind == "ev" else given_id(stored))
+        recorded = [decode_record(await claim_check.claim(bus, record), where=where) for record in entry.events]
+    except (UnreadableEntry, BlobMissing):
+        if stored.kind == "ev":
+            raise
+        return []
+    events = [_event(stored, entry, item) for item in recorded if item is not None]
+    if stored.kind != "ev" and any(item.event.kind != stored.kind for item in events):  # nobody else may state facts
+        return []
+    return events
 
 
 def _event(stored: StoredMessage, entry: Entry, item: Recorded) -> TaskEvent:

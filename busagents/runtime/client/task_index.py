@@ -66,7 +66,7 @@ class TaskIndex:
     """Feed it entries in the log's order."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, TaskInfo] = {}
+        self._tasks: dict[tuple[ThreadRef, str], TaskInfo] = {}  # an id that a client chose is its own in its thread only
         self._sessions: dict[str, SessionInfo] = {}
 
     async def add(self, bus: Bus, stored: StoredMessage) -> None:
@@ -89,11 +89,11 @@ class TaskIndex:
 
     def _apply(self, session: SessionInfo, item: TaskEvent) -> None:
         if isinstance(item.event, e.TaskSubmitted):
-            if item.task not in self._tasks:
-                self._tasks[item.task] = TaskInfo(item.task, item.ref, item.position, item.event, item.time)
+            if (item.ref, item.task) not in self._tasks:
+                self._tasks[item.ref, item.task] = TaskInfo(item.task, item.ref, item.position, item.event, item.time)
                 session.tasks += 1
             return
-        task = self._tasks.get(item.task)
+        task = self._tasks.get((item.ref, item.task))
         if task is None or task.ended_at:
             return
         match item.event:
@@ -112,9 +112,9 @@ class TaskIndex:
         """In order of submission."""
         return list(self._tasks.values())
 
-    def get(self, task: str) -> TaskInfo | None:
-        """The task of exactly that id, if there is one."""
-        return self._tasks.get(task)
+    def get(self, ref: ThreadRef, task: str) -> TaskInfo | None:
+        """The thread's task of exactly that id, if there is one."""
+        return self._tasks.get((ref, task))
 
     def find(self, task_id: str) -> TaskInfo:
         """The task of that id, or of a prefix of it that only one task has.
@@ -122,13 +122,11 @@ class TaskIndex:
         Raises:
             NotFound: none, or several.
         """
-        exact = self._tasks.get(task_id)
-        if exact is not None:
-            return exact
-        matching = [task for task in self._tasks if task_id and task.startswith(task_id)]
+        exact = [info for info in self._tasks.values() if info.task == task_id]
+        matching = exact or [info for info in self._tasks.values() if task_id and info.task.startswith(task_id)]
         if len(matching) == 1:
-            return self._tasks[matching[0]]
-        why = f"{len(matching)} tasks begin so" if matching else "the log has no such task"
+            return matching[0]
+        why = f"{len(matching)} tasks {'have that id' if exact else 'begin so'}" if matching else "the log has no such task"
         raise NotFound(f"task {task_id!r}: {why}; `busagents tasks list` shows them")
 
     def sessions(self) -> list[SessionInfo]:
