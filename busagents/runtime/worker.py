@@ -95,8 +95,12 @@ class Worker:
 
         taking = asyncio.create_task(take())
         beating = asyncio.create_task(self._beat())
+        stopped = asyncio.create_task(stop.wait())
         ready()
-        await stop.wait()
+        await asyncio.wait({stopped, taking, beating}, return_when=asyncio.FIRST_COMPLETED)
+        for loop in (taking, beating):
+            if loop.done():  # a process that takes nothing, or loses what it holds, must not look alive
+                loop.result()
         self._stopping = True
         await inbox.close()
         await taking
