@@ -15,13 +15,12 @@ MAX_DELIVER = -1  # without end: the worker gives messages up, with a reason in 
 
 class ConsumerSettings(msgspec.Struct, frozen=True):
     """How inboxes are served: seconds until a silent holder loses a delivery, deliveries of one message at most (-1: no
-    bound), seconds one pull waits at the server, seconds between the signs of life that the server gives meanwhile.
+    bound), seconds one pull waits at the server.
     """
 
     ack_wait: float = 10.0
     max_deliver: int = MAX_DELIVER
     pull_expires: float = 30.0
-    heartbeat: float = 3.0
 
 
 def log_stream(replicas: int, max_bytes: int, *, duplicate_window: float = DUPLICATE_WINDOW) -> dict[str, Any]:
