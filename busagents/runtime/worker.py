@@ -95,13 +95,14 @@ class Worker:
 
         taking = asyncio.create_task(take())
         beating = asyncio.create_task(self._beat())
-        stopped = asyncio.create_task(stop.wait())
+        for loop in (taking, beating):
+            loop.add_done_callback(lambda _: stop.set())
         ready()
-        await asyncio.wait({stopped, taking, beating}, return_when=asyncio.FIRST_COMPLETED)
+        await stop.wait()
+        self._stopping = True
         for loop in (taking, beating):
             if loop.done():  # a process that takes nothing, or loses what it holds, must not look alive
                 loop.result()
-        self._stopping = True
         await inbox.close()
         await taking
         for job in self._jobs.values():
