@@ -55,7 +55,9 @@ def _cancel(state: ThreadState, recorded: e.Recorded, event: e.TaskCancel) -> Th
 def _started(state: ThreadState, recorded: e.Recorded, event: e.TaskStarted) -> ThreadState:
     if state.active is not None and state.active.id == recorded.task:  # a takeover
         taken = state.active
-        return replace(state, active=replace(taken, attempt=recorded.attempt, owner=event.owner, stalls=taken.stalls + 1))
+        ended = event.owner != taken.owner  # else the same process tries again: the bus was away
+        taken = replace(taken, attempt=recorded.attempt, owner=event.owner, stalls=taken.stalls + ended)
+        return replace(state, active=taken)
     task = next((queued for queued in state.queue if queued.id == recorded.task), None)
     if task is None or state.active is not None:
         raise ChainBroken(f"task.started for task {recorded.task!r}, which is not the next in the queue: the log was altered")

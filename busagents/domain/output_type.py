@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from busagents.errors import DefinitionError, InvalidInput
+
+if TYPE_CHECKING:
+    from referencing import Resource
+    from referencing._core import Resolver
 
 
 def output_schema(output_type: Any) -> dict[str, Any]:
@@ -34,12 +38,28 @@ def output_schema(output_type: Any) -> dict[str, Any]:
 
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:
     from jsonschema import Draft202012Validator, SchemaError  # 60 ms to import, and few tasks need it
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 
     try:
         Draft202012Validator.check_schema(schema)
+        resource = DRAFT202012.create_resource(schema)
+        _check_references(resource, EMPTY_REGISTRY.resolver_with_root(resource))
     except SchemaError as error:
         raise DefinitionError(f"output_type is no JSON Schema: {error.json_path}: {error.message}") from None
+    except Unresolvable as error:
+        raise DefinitionError(
+            f"output_type refers to {error.ref!r}, which it does not hold: put it under $defs; nothing is fetched"
+        ) from None
     return schema
+
+
+def _check_references(resource: Resource[Any], resolver: Resolver[Any]) -> None:
+    """Look every `$ref` up, without fetching anything. Raises Unresolvable."""
+    if isinstance(resource.contents, dict) and isinstance(reference := resource.contents.get("$ref"), str):
+        resolver.lookup(reference)
+    for part in resource.subresources():
+        _check_references(part, resolver.in_subresource(part))
 
 
 def convert_output(value: Any, output_type: Any) -> Any:

@@ -128,6 +128,14 @@ def test_anything_that_is_recorded_starts_the_count_of_lost_processes_again(prog
     assert line.types[0] == "task.started"
 
 
+def test_a_process_that_tries_again_itself_is_not_one_that_ended() -> None:
+    line = Line()
+    for _ in range(2 * MAX_STALLS):
+        line.take_over(owner="w2")
+    assert line.state.active is not None
+    assert line.state.active.stalls == 1
+
+
 def test_one_tool_of_several_that_ends_starts_the_count_of_lost_processes_again() -> None:
     line = stall(Line().tell(asks("idempotent", "read_only")), MAX_STALLS)
     assert stall(line.tell(e.ToolCompleted("c0", "x")), MAX_STALLS).types[0] == "task.started"

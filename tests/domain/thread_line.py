@@ -24,6 +24,7 @@ class Line:
         self.state = ThreadState()
         self.recorded: list[e.Recorded] = []
         self.todo: tuple[Command, ...] = ()
+        self.takeovers = 0
         self.send(**task)
 
     def send(self, task: str = "t", **fields: Any) -> Line:
@@ -44,9 +45,10 @@ class Line:
         self.state = apply_events(self.state, (), [e.Recorded(event, task.id, task.turn, attempt) for event in events])
         return self.go()
 
-    def take_over(self) -> Line:
-        """Another process takes the thread over."""
-        records = msgspec.structs.replace(self.agent, owner="w2").recover(self.state)
+    def take_over(self, owner: str = "") -> Line:
+        """Another process takes the thread over: a new one unless it is named."""
+        self.takeovers += 1
+        records = msgspec.structs.replace(self.agent, owner=owner or f"w{self.takeovers + 1}").recover(self.state)
         self.state = apply_events(self.state, (), records)
         self.go()
         self.recorded = [*records, *self.recorded]
