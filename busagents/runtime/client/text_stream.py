@@ -28,6 +28,8 @@ class TextStream:
             return ""
         if delta.attempt != self._attempt:
             self._attempt, self._attempt_text, self._lost = delta.attempt, "", False
+        if delta.at + len(delta.text) <= len(self._attempt_text):  # told twice
+            return ""
         if self._lost or delta.at != len(self._attempt_text):
             self._lost = True
             return ""
