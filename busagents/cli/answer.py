@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from busagents.cli.output import note, paint, printable
+from busagents.cli.output import note, printable
 
 if TYPE_CHECKING:
     from busagents.runtime.client.task import Result, Task
@@ -32,7 +32,7 @@ async def show_answer(task: Task) -> Result:
         if remark:
             if sys.stdout.isatty():  # else the text is read by a program, and stays as the model wrote it
                 line.end()
-            note(paint(f"  · {remark}", "grey", sys.stderr))
+            note(f"  · {remark}", colour="grey")
     line.end()
     return await task.result()
 

@@ -65,9 +65,14 @@ def emit_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         _print_line(paint(line, "bold") if number == 0 else line)
 
 
-def note(text: str) -> None:
-    """Print a remark on stderr, where it does not mix with data."""
-    print(printable(text), file=sys.stderr, flush=True)
+def note(text: str, *, head: str = "", colour: Colour | None = None) -> None:
+    """Print a remark on stderr, where it does not mix with data. `head` stands before it; `colour` is that of the head, or of
+    a text without one.
+    """
+    body = printable(text)
+    if colour is not None:
+        head, body = (paint(head, colour, sys.stderr), body) if head else ("", paint(body, colour, sys.stderr))
+    print(head + body, file=sys.stderr, flush=True)
 
 
 def render_error(error: BaseException) -> int:

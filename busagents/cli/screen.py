@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import cycle
 
 from busagents.bootstrap.up_options import SUPERVISOR, Ready
-from busagents.cli.output import Colour, emit_json, note, paint, printable
+from busagents.cli.output import Colour, emit_json, note
 
 _COLOURS: tuple[Colour, ...] = ("cyan", "green", "magenta", "yellow", "blue")
 
@@ -29,8 +28,7 @@ class TextScreen:
         if colour is None:
             colour = self._colours[label] = next(self._next)
             self._width = max(self._width, len(label))
-        prefix = paint(f"{label.ljust(self._width)} |", colour, sys.stderr)
-        print(f"{prefix} {printable(text)}", file=sys.stderr, flush=True)
+        note(f" {text}", head=f"{label.ljust(self._width)} |", colour=colour)
 
     def ready(self, ready: Ready) -> None:
         """Show the banner."""
@@ -46,7 +44,7 @@ class TextScreen:
             ("next", _what_next(ready)),
         ]
         for head, text in rows:
-            note(f"{paint(head.ljust(5), 'bold', sys.stderr)}  {text}")
+            note(f"  {text}", head=head.ljust(5), colour="bold")
 
 
 class JsonScreen:

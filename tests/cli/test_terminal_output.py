@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busagents.cli.output import emit_json, emit_table, emit_text, paint, printable, render_error
+from busagents.cli.output import emit_json, emit_table, emit_text, note, paint, printable, render_error
 from busagents.errors import CrashLoop, NotFound
 
 
@@ -56,6 +56,16 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     assert paint("x", "red", io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert paint("x", "red", Terminal()) == "x"
+
+
+def test_remarks_are_coloured_but_what_is_in_them_colours_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    note("\x1b[31mtext", head="head ", colour="bold")
+    note("\x1b[31mtext", colour="grey")
+    note("\x1b[31mtext")
+    assert terminal.getvalue() == "\x1b[1mhead \x1b[0m[31mtext\n\x1b[90m[31mtext\x1b[0m\n[31mtext\n"
 
 
 def test_json_is_one_line_and_takes_paths(capsys: pytest.CaptureFixture[str]) -> None:

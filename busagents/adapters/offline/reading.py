@@ -81,7 +81,7 @@ _COMPARE = re.compile(
 _NEXT_WISH = re.compile(
     r"(?:[,;.]\s*(?:and\s+|then\s+|after that\s+)*|\s+(?:and|then|after that)\s+(?:then\s+|also\s+)?)(?:write|save|store|put|create|produce|draft|export|email|send|tell|"
     r"calculate|compute|work out|run|execute|give|make|list|summari[sz]e|report|record|open|show|explain)\b.*|"
-    r"\s+(?:in|into|to)\s+(?:a|the)\s+(?:file|report)\b.*|,\s+(?:what|where|how|which|when|who|please)\b.*",
+    r"\s+(?:in|into|to)\s+(?:a|the)\s+(?:file|report)\b.*|,\s+(?:and\s+)?(?:what|where|how|which|when|who|please)\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 _OPENERS = re.compile(
