@@ -35,10 +35,10 @@ class Environment(dict[str, str]):
         return super().get(name, default)
 
 
-def interpolated(text: str, environment: dict[str, str]) -> str:
-    """Compose's `${NAME}`, `${NAME:-default}` and `${NAME:?reason}`."""
+def interpolated(value: Any, environment: dict[str, str]) -> Any:
+    """Compose's `${NAME}`, `${NAME:-default}` and `${NAME:?reason}`, in every text of the file."""
 
-    def value(match: re.Match[str]) -> str:
+    def replaced(match: re.Match[str]) -> str:
         name, mark, rest = match["name"], match["mark"], match["rest"]
         if environment.get(name):
             return environment[name]
@@ -46,7 +46,14 @@ def interpolated(text: str, environment: dict[str, str]) -> str:
             return str(rest)
         raise KeyError(f"{name}: {rest}")
 
-    return re.sub(r"\$\{(?P<name>\w+)(?:(?P<mark>:[-?])(?P<rest>[^}]*))?\}", value, text)
+    match value:
+        case dict():
+            return {key: interpolated(item, environment) for key, item in value.items()}
+        case list():
+            return [interpolated(item, environment) for item in value]
+        case str():
+            return re.sub(r"\$\{(?P<name>\w+)(?:(?P<mark>:[-?])(?P<rest>[^}]*))?\}", replaced, value)
+    return value
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def services(text: str) -> dict[str, Any]:
-    return dict(yaml.safe_load(interpolated(text, {"BUSAGENTS_NATS_PASSWORD": SECRET}))["services"])
+    return dict(interpolated(yaml.safe_load(text)["services"], {"BUSAGENTS_NATS_PASSWORD": SECRET}))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +133,7 @@ def test_the_server_accepts_the_settings_file_with_each_nodes_variables(nodes: d
 
 def test_without_a_password_it_is_refused_and_none_is_in_the_file(text: str, services: dict[str, Any]) -> None:
     with pytest.raises(KeyError, match="set BUSAGENTS_NATS_PASSWORD in"):
-        interpolated(text, {})
+        interpolated(yaml.safe_load(text), {})
     uses = re.findall(r"\$\{BUSAGENTS_NATS_PASSWORD([^}]*)\}", text)
     assert uses
     assert all(use.startswith(":?") for use in uses)
