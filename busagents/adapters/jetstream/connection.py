@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import deque
 from collections.abc import Callable
 
 import nats.errors
@@ -16,6 +17,7 @@ _log = logging.getLogger("busagents.bus")
 _FIRST_ANSWER = 2  # seconds until the first connection is given up
 _PING = 5  # seconds; a link that swallows everything is noticed after two lost pings
 _PENDING = 2 * 1024 * 1024  # bytes buffered while disconnected: what was buffered is resolved or sent again anyway
+_AUTHORIZATION = "Authorization Violation"  # the protocol's word; nats-py has no type for it here
 _BLANKS = " \t\n\r\x0b\f"  # what bytes.strip() takes off; str.strip() takes more
 
 
@@ -90,9 +92,15 @@ async def connect_client(
     """Connect to `url` (several, comma-separated, for a cluster), and from then on reconnect for ever.
 
     Raises:
-        BusUnreachable: nothing answers at the address; the text has no credentials.
+        BusUnreachable: nothing answers at the address, or refuses the credentials; the text has none.
     """
     client = QuickClient()
+    causes: deque[Exception] = deque(maxlen=4)  # nats-py tells them to the callback only
+
+    async def note(error: Exception) -> None:  # later they come and go with the connection; the calls affected raise their own
+        _log.debug("connection: %s: %s", type(error).__name__, error)
+        causes.append(error)
+
     try:
         async with asyncio.timeout(_FIRST_ANSWER + 3):
             await client.connect(
@@ -108,20 +116,22 @@ async def connect_client(
                 max_outstanding_pings=2,
                 pending_size=_PENDING,
                 inbox_prefix=inbox_prefix or "_INBOX",
-                error_cb=_note,
+                error_cb=note,
                 disconnected_cb=events.on_lost if events is not None else None,
                 reconnected_cb=events.on_back if events is not None else None,
             )
     except (nats.errors.Error, TimeoutError, OSError, ValueError) as error:
-        shown = re.sub(r"//[^@/]*@", "//", url)
-        raise BusUnreachable(
-            f"no NATS server lets us in at {shown} ({type(error).__name__}): start one with `busagents up`, or pass --nats URL"
-        ) from None
+        raise _unreachable(re.sub(r"//[^@/]*@", "//", url), [*causes, error]) from None
     client.options["max_reconnect_attempts"] = -1
     client.options["reconnect_time_wait"] = 0.1  # seconds; connect() takes whole ones only
     return client
 
 
-async def _note(error: Exception) -> None:
-    """Connection errors come and go with the connection; the calls that are affected raise their own."""
-    _log.debug("connection: %s: %s", type(error).__name__, error)
+def _unreachable(shown: str, causes: list[Exception]) -> BusUnreachable:
+    if any(_AUTHORIZATION in str(cause) for cause in causes):
+        return BusUnreachable(
+            f"the NATS server at {shown} refuses our credentials: set BUSAGENTS_NATS_USER and BUSAGENTS_NATS_PASSWORD to a user"
+            " it knows"
+        )
+    why = type(causes[0]).__name__
+    return BusUnreachable(f"no NATS server lets us in at {shown} ({why}): start one with `busagents up`, or pass --nats URL")
