@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TextIO
 
-from busagents.settings import wants_colour
-
 Colour = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "grey", "bold"]
 
 _CODES: Mapping[Colour, str] = {
@@ -90,7 +88,11 @@ def render_error(error: BaseException) -> int:
 def paint(text: str, colour: Colour, stream: TextIO | None = None) -> str:
     """The text in a colour, if the stream (default stdout) is a terminal that wants some."""
     stream = stream or sys.stdout
-    if not stream.isatty() or not wants_colour():
+    if not stream.isatty():
+        return text
+    from busagents.settings import wants_colour
+
+    if not wants_colour():
         return text
     return f"\033[{_CODES[colour]}m{text}\033[0m"
 
