@@ -44,7 +44,8 @@ async def test_a_consumer_that_was_deleted_is_made_again_and_what_is_unanswered_
     bus: JetStreamBus, fresh: Callable[[str], str]
 ) -> None:
     ref = ThreadRef(fresh("agent"), fresh("session"))
-    inbox = await bus.inbox(ref.participant, credits=2)
+    settings = ConsumerSettings(pull_expires=1.0)  # a pull that arrives just then may be lost without a word
+    inbox = await JetStreamInbox(bus.client, ConnectionEvents(), ref.participant, settings, 2).open()
     await bus.client.jetstream().delete_consumer(STREAM, ref.participant)
     await send(bus, ref, b"sent without a consumer")
     assert (await take(inbox)).message.body == b"sent without a consumer"
