@@ -19,8 +19,8 @@ from busagents.adapters.jetstream.inbox import JetStreamInbox
 from busagents.adapters.jetstream.provision import provision
 from busagents.adapters.jetstream.streams import ConsumerSettings
 from busagents.bootstrap.connect import connect
-from busagents.domain import events as e
-from busagents.domain.subjects import STREAM, ThreadRef
+from busagents.domain.subjects import BLOB_BUCKET, STREAM, ThreadRef
+from busagents.errors import StreamRefused
 from busagents.runtime.client.client import Client
 from busagents.runtime.client.task import Task
 from tests.support.log_checks import checked_events, inbox_empty
@@ -51,7 +51,7 @@ class Ledger:
     async def writing(self) -> AsyncIterator[None]:
         """Write until the block ends."""
         stop = asyncio.Event()
-        bus = await self._connect(self._cluster.url)
+        bus = await connected(self._cluster, self._cluster.url)
         writer = asyncio.create_task(self._write(bus, stop))
         try:
             yield
@@ -70,7 +70,7 @@ class Ledger:
 
     async def read_back(self, node: Node) -> list[bytes]:
         """What a newcomer reads at the node."""
-        bus = await self._connect(node.url)
+        bus = await connected(self._cluster, node.url)
         try:
             return [entry.body async for entry in bus.log.read_thread(self._ref)]
         finally:
@@ -84,8 +84,10 @@ class Ledger:
             self.acked.append(body)
             self._more.set()
 
-    async def _connect(self, url: str) -> JetStreamBus:
-        return await connect_bus(url, user=self._cluster.credentials.user, password=self._cluster.credentials.password)
+
+async def connected(cluster: NatsCluster, url: str) -> JetStreamBus:
+    """A bus on the cluster."""
+    return await connect_bus(url, user=cluster.credentials.user, password=cluster.credentials.password)
 
 
 async def stream_leader(client: Client, cluster: NatsCluster) -> Node:
@@ -106,6 +108,19 @@ def effects(folder: Path) -> list[tuple[str, str]]:
     return [(line[0], line[1]) for line in lines]
 
 
+async def serves(cluster: NatsCluster) -> None:
+    """A participant that is started now gets ready, and ends."""
+    async with participant("plain", cluster.url):
+        pass
+
+
+async def begun(folder: Path, what: str) -> None:
+    """Wait until the tool is at work: it may be recorded a while before its worker knows that, and dares to begin."""
+    async with asyncio.timeout(PATIENCE):
+        while what not in [begun for begun, _ in effects(folder)]:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.01)
+
+
 async def all_ended_well(client: Client, tasks: list[Task], folder: Path) -> None:
     """Each task completed; nothing that must not happen twice did; no message is left over; every chain verifies."""
     for task in tasks:
@@ -123,6 +138,26 @@ async def all_ended_well(client: Client, tasks: list[Task], folder: Path) -> Non
     )
 
 
+async def test_processes_that_find_a_new_cluster_at_once_agree_on_one_log(cluster: NatsCluster) -> None:
+    buses = [await connected(cluster, cluster.nodes[n % 3].url) for n in range(6)]
+    found = await asyncio.gather(*(provision(bus.client, replicas=3) for bus in buses))
+    assert len({(identity.created, identity.genesis) for identity in found}) == 1
+    for bus in buses:
+        await bus.close()
+
+
+async def test_a_cluster_whose_large_payloads_have_too_few_copies_is_refused(cluster: NatsCluster) -> None:
+    bus = await connected(cluster, cluster.url)
+    await provision(bus.client, replicas=1)
+    with pytest.raises(StreamRefused, match=f"stream {STREAM} .* num_replicas=1"):
+        await provision(bus.client, replicas=3)
+    info = await call(bus.client, f"STREAM.INFO.{STREAM}")
+    await call(bus.client, f"STREAM.UPDATE.{STREAM}", {**info["config"], "num_replicas": 3})
+    with pytest.raises(StreamRefused, match=f"OBJ_{BLOB_BUCKET} .* num_replicas=1"):
+        await provision(bus.client, replicas=3)
+    await bus.close()
+
+
 @pytest.mark.parametrize("whom", ["follower", "leader"])
 async def test_row_18_tasks_go_on_when_one_of_three_nodes_is_killed(cluster: NatsCluster, tmp_path: Path, whom: str) -> None:
     env = {"FAULT_DIR": str(tmp_path)}
@@ -138,8 +173,10 @@ async def test_row_18_tasks_go_on_when_one_of_three_nodes_is_killed(cluster: Nat
             await ledger.goes_on()
             tasks = [await client.send("serial", f"before {n}") for n in range(6)]
             await victim.kill()
+            newcomer = asyncio.create_task(serves(cluster))
             tasks += await asyncio.gather(*(client.send("serial", f"after {n}") for n in range(6)))
             await ledger.goes_on()
+            await newcomer
             await all_ended_well(client, tasks, tmp_path)
         for node in followers(cluster, victim):
             assert await ledger.read_back(node) == ledger.acked
@@ -149,8 +186,7 @@ async def test_row_18_tasks_go_on_when_one_of_three_nodes_is_killed(cluster: Nat
 
 async def test_row_18_an_inbox_is_served_again_when_the_node_that_served_it_is_killed(cluster: NatsCluster) -> None:
     here, *others = cluster.nodes
-    who = {"user": cluster.credentials.user, "password": cluster.credentials.password}
-    bus = await connect_bus(here.url, **who)
+    bus = await connected(cluster, here.url)
     await provision(bus.client, replicas=3)
     for number in range(30):  # the leaders of thirty inboxes are not all here
         ref = ThreadRef(f"agent_{number}", "session")
@@ -189,9 +225,7 @@ async def test_row_18_no_effect_starts_while_two_of_three_nodes_are_gone(cluster
             assert (await tasks[0].result(timeout=PATIENCE)).text == "all"
             before = len(effects(tmp_path))
             gated = await client.send("gated", "go")
-            async for event in gated.events():
-                if isinstance(event.event, e.ToolStarted):
-                    break
+            await begun(tmp_path, "wait:open")
             leader = await stream_leader(client, cluster)
             left = leader if whom == "leader" else followers(cluster, leader)[0]
             await asyncio.gather(*(node.kill() for node in followers(cluster, left)))

@@ -18,6 +18,10 @@ PATIENCE = 20.0  # seconds: a cluster that lost a node has a new leader within t
 _ANSWER = 2.0  # seconds until an unanswered request is asked again
 
 
+class JetStreamOff(BusUnreachable):
+    """Nobody answers JetStream requests on this server, and nobody will."""
+
+
 class ApiError(Exception):
     """The server's own error. Stays inside this package."""
 
@@ -45,22 +49,25 @@ async def call(client: Client, subject: str, body: dict[str, Any] | None = None,
 
     Raises:
         ApiError: the server answered with an error.
-        BusUnreachable: no answer, or JetStream is off.
+        JetStreamOff: no server here has it.
+        BusUnreachable: no answer.
     """
     try:
         reply = await client.request(f"$JS.API.{subject}", msgspec.json.encode(body) if body else b"", timeout=timeout)
+    except nats.errors.NoRespondersError:
+        raise JetStreamOff(
+            f"the NATS server has JetStream off (nobody takes request {subject!r}): enable it, or connect to another one"
+        ) from None
     except (nats.errors.Error, TimeoutError, OSError) as error:
         raise BusUnreachable(
             f"the NATS server does not answer JetStream request {subject!r} ({type(error).__name__}): "
-            "check that it runs with JetStream enabled and that this user may call it"
+            "check that it runs, that most nodes of its cluster run, and that this user may call it"
         ) from None
     return decode(reply.data)
 
 
 async def call_patiently(client: Client, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A request that changes nothing, asked again while a cluster elects a leader or a server starts. Raises as call(), at
-    the latest after 20 s.
-    """
+    """A request that may be made twice, asked again while a cluster elects a leader. Raises as call(), after 20 s at most."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
@@ -68,6 +75,8 @@ async def call_patiently(client: Client, subject: str, body: dict[str, Any] | No
         except ApiError as error:
             if not error.passes or time.monotonic() > end:
                 raise
+        except JetStreamOff:
+            raise
         except BusUnreachable:
             if client.is_closed or time.monotonic() > end:
                 raise

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from busagents.adapters.jetstream.api import ApiError, call
+from busagents.adapters.jetstream.api import ApiError, call_patiently
 from busagents.adapters.jetstream.connection import ConnectionEvents
 from busagents.adapters.jetstream.delivery import JetStreamDelivery
 from busagents.adapters.jetstream.streams import NANOS, ConsumerSettings, inbox_settings
@@ -194,4 +194,4 @@ class JetStreamInbox:
         """Create the durable consumer; the server leaves one that is the same as it is, and its place in the log always."""
         name = inbox_consumer(self._participant)
         config = inbox_settings(self._participant, self._settings)
-        await call(self._client, f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": config})
+        await call_patiently(self._client, f"CONSUMER.CREATE.{STREAM}.{name}", {"stream_name": STREAM, "config": config})

@@ -8,7 +8,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
-from busagents.adapters.jetstream.api import STREAM_NOT_FOUND, ApiError, call
+from busagents.adapters.jetstream.api import STREAM_NOT_FOUND, ApiError, call_patiently
 from busagents.adapters.jetstream.identity import StreamIdentity, genesis_id
 from busagents.adapters.jetstream.streams import DUPLICATE_WINDOW, harmful_settings, log_stream
 from busagents.domain.subjects import BLOB_BUCKET, STREAM
@@ -36,7 +36,7 @@ async def provision(
         BusUnreachable: the server does not answer, or has JetStream off.
     """
     try:
-        info = await _find_stream(client)
+        info = await _find_stream(client, STREAM)
         is_new = info is None
         if info is None:
             if known is not None:
@@ -68,9 +68,9 @@ async def provision(
     return StreamIdentity(created, genesis, last)
 
 
-async def _find_stream(client: Client) -> dict[str, Any] | None:
+async def _find_stream(client: Client, name: str) -> dict[str, Any] | None:
     try:
-        return await call(client, f"STREAM.INFO.{STREAM}")
+        return await call_patiently(client, f"STREAM.INFO.{name}")
     except ApiError as error:
         if error.err_code == STREAM_NOT_FOUND:
             return None
@@ -79,31 +79,35 @@ async def _find_stream(client: Client) -> dict[str, Any] | None:
 
 async def _create(client: Client, config: dict[str, Any]) -> dict[str, Any]:
     try:
-        return await call(client, f"STREAM.CREATE.{STREAM}", config)
+        return await call_patiently(client, f"STREAM.CREATE.{STREAM}", config)
     except ApiError as error:
         if error.err_code != _IN_USE:
             raise
-        return await call(client, f"STREAM.INFO.{STREAM}")
+        return await call_patiently(client, f"STREAM.INFO.{STREAM}")
 
 
 async def _ensure_bucket(client: Client, replicas: int) -> None:
-    js = client.jetstream()
     try:
-        try:
-            await js.object_store(BLOB_BUCKET)
-        except nats.js.errors.BucketNotFoundError:
+        info = await _find_stream(client, f"OBJ_{BLOB_BUCKET}")
+        if info is None:
             from nats.js.api import ObjectStoreConfig
 
-            await js.create_object_store(BLOB_BUCKET, ObjectStoreConfig(BLOB_BUCKET, replicas=replicas))
-    except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
+            await client.jetstream().create_object_store(BLOB_BUCKET, ObjectStoreConfig(BLOB_BUCKET, replicas=replicas))
+    except (ApiError, nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
         raise BusUnreachable(
             f"the object store {BLOB_BUCKET} cannot be created or read ({type(error).__name__}): check the server's JetStream limits"
         ) from None
+    copies = info["config"].get("num_replicas", 1) if info is not None else replicas
+    if copies < replicas:
+        raise StreamRefused(
+            f"stream OBJ_{BLOB_BUCKET} could lose large payloads with: num_replicas={copies} (must be {replicas} or more)."
+            " Change it with `nats stream edit`, or set BUSAGENTS_REPLICAS to what it has"
+        )
 
 
 async def _room(client: Client) -> int:
     """Four fifths of what the account may store, in bytes; -1 when only the server's own limit holds."""
-    limits = (await call(client, "INFO")).get("limits", {})
+    limits = (await call_patiently(client, "INFO")).get("limits", {})
     storage = int(limits.get("max_storage", -1))
     return -1 if storage <= 0 else storage * 4 // 5
 
