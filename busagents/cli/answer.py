@@ -17,11 +17,19 @@ _SHOWN = 100  # characters of a tool's arguments or result
 
 async def show_answer(task: Task) -> Result:
     """Print the text as it comes, and return the result. Raises TaskError as Task.result."""
+    line = _Line()
+    try:
+        await _show(task, line)
+    finally:  # also when the wait ends before the task does
+        line.end()
+    return await task.result()
+
+
+async def _show(task: Task, line: _Line) -> None:
     from busagents.runtime.client.task_event import TaskEvent
     from busagents.runtime.client.text_stream import TextStream
 
     pieces = TextStream()
-    line = _Line()
     async for item in task.stream():
         if isinstance(item, TaskEvent):
             line.write(pieces.event(item))
@@ -33,8 +41,6 @@ async def show_answer(task: Task) -> Result:
             if sys.stdout.isatty():  # else the text is read by a program, and stays as the model wrote it
                 line.end()
             note(f"  · {remark}", colour="grey")
-    line.end()
-    return await task.result()
 
 
 class _Line:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from busagents.cli.on_bus import on_bus
 from busagents.cli.options import DataDir, Nats
-from busagents.cli.output import note, paint
+from busagents.cli.output import note, paint, render_error
 
 if TYPE_CHECKING:
     from busagents.runtime.client.client import Client
+    from busagents.runtime.client.task import Task
+
+T = TypeVar("T")
 
 
 def register(app: typer.Typer) -> None:
@@ -30,45 +35,80 @@ def chat(
     """Talk with an agent: each line is a task of one session. Ctrl-C cancels an answer, Ctrl-D ends."""
 
     async def work(client: Client) -> None:
-        await _talk(client, participant, session)
+        talk = _Talk(client, participant, session)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, talk.interrupted.set)
+        try:
+            await talk.run()
+        finally:
+            if talk.session is not None:
+                note(f"busagents: go on with: busagents chat {participant} --session {talk.session}")
 
     try:
         on_bus(work, nats=nats, data_dir=data_dir)
-    except KeyboardInterrupt:
+    except (_Interrupted, KeyboardInterrupt):
         raise typer.Exit(130) from None
 
 
-async def _talk(client: Client, participant: str, session: str | None) -> None:
-    from busagents.cli.answer import show_answer
-    from busagents.errors import TaskError
+class _Interrupted(Exception):
+    """Ctrl-C."""
 
-    while True:
-        line = await asyncio.to_thread(_read_line)
-        if line is None:
-            break
-        if not line.strip():
-            continue
-        task = await client.send(participant, line, session=session)
-        session = task.session
+
+class _Talk:
+    """A conversation. `session` is None until something was said; set `interrupted` on Ctrl-C."""
+
+    def __init__(self, client: Client, participant: str, session: str | None) -> None:
+        from busagents.cli.stdin import Lines
+
+        self.session = session
+        self.interrupted = asyncio.Event()
+        self._client = client
+        self._participant = participant
+        self._lines = Lines()
+
+    async def run(self) -> None:
+        """Until stdin ends. Raises _Interrupted at a Ctrl-C that has nothing to cancel."""
+        from busagents.errors import InvalidInput
+
+        while (line := await self._unless_interrupted(self._next_line())) is not None:
+            if not line.strip():
+                continue
+            try:
+                task = await self._client.send(self._participant, line, session=self.session)
+            except InvalidInput as error:  # say it in another way
+                render_error(error)
+                continue
+            self.session = task.session
+            await self._answer(task)
+
+    async def _next_line(self) -> str | None:
+        if sys.stdin.isatty():
+            sys.stderr.write(paint("you> ", "bold", sys.stderr))
+            sys.stderr.flush()
+        return await self._lines.next()
+
+    async def _answer(self, task: Task) -> None:
+        from busagents.cli.answer import show_answer
+        from busagents.errors import TaskError
+
         answering = asyncio.ensure_future(show_answer(task))
         try:
-            await asyncio.shield(answering)
+            try:
+                await self._unless_interrupted(asyncio.shield(answering))
+            except _Interrupted:
+                await task.cancel("canceled in the chat")
+                await self._unless_interrupted(answering)  # the end is shown; a second Ctrl-C does not wait for it
         except TaskError as error:
-            note(f"busagents: {error}")
-        except asyncio.CancelledError:  # Ctrl-C: the task is asked to end, and the end is shown
-            current = asyncio.current_task()
-            if current is not None:
-                current.uncancel()
-            await task.cancel("canceled in the chat")
-            await asyncio.wait({answering})
-            note("busagents: canceled")
-    if session is not None:
-        note(f"busagents: go on with: busagents chat {participant} --session {session}")
+            render_error(error)
 
-
-def _read_line() -> str | None:
-    if sys.stdin.isatty():
-        sys.stderr.write(paint("you> ", "bold", sys.stderr))
-        sys.stderr.flush()
-    line = sys.stdin.readline()
-    return line if line else None
+    async def _unless_interrupted(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
+        """What the work returns. Raises _Interrupted at a Ctrl-C, and cancels it."""
+        working, interrupt = asyncio.ensure_future(work), asyncio.ensure_future(self.interrupted.wait())
+        try:
+            await asyncio.wait({working, interrupt}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            self.interrupted.clear()
+            raise _Interrupted
+        finally:
+            interrupt.cancel()
+            working.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import sys
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ VERBS = {
 
 def main() -> None:
     """The entry point: run the command line and exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a stdout that is not UTF-8 shows what it cannot as "?"
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         emit_text(help_text())
@@ -54,6 +57,8 @@ def main() -> None:
         raise SystemExit(_refuse(arguments[0]))
     try:
         _run(arguments)
+    except KeyboardInterrupt:  # before the verb could say anything
+        raise SystemExit(130) from None
     except Exception as error:  # noqa: BLE001 - the last stop: every error becomes one line and an exit code
         _trace()
         raise SystemExit(render_error(error)) from None

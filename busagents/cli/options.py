@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+
+def _time(seconds: float | None) -> float | None:
+    if seconds is not None and not seconds >= 0:  # nan too
+        raise typer.BadParameter(f"{seconds} is no time to wait: use seconds, 0 or more")
+    return seconds
+
+
+Timeout = Annotated[float | None, typer.Option(callback=_time, metavar="SECONDS", help="Stop waiting; the task goes on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DataDir = Annotated[
     Path | None,

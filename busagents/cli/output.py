@@ -44,9 +44,11 @@ def emit_list(items: Sequence[Any], *, next_cursor: str | None = None) -> None:
     emit_json({"items": items, "next": next_cursor})
 
 
-def emit_text(text: str) -> None:
-    """Print text and a newline on stdout; control characters are removed when it is a terminal."""
-    _print_line(printable(text) if sys.stdout.isatty() else text)
+def emit_text(text: str, *, head: str = "", colour: Colour | None = None) -> None:
+    """Print text and a newline on stdout; control characters are removed when it is a terminal. Otherwise as `note`."""
+    if sys.stdout.isatty():
+        head, text = printable(head), printable(text)
+    _print_line(_coloured(head, text, colour, sys.stdout))
 
 
 def emit_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -67,10 +69,7 @@ def note(text: str, *, head: str = "", colour: Colour | None = None) -> None:
     """Print a remark on stderr, where it does not mix with data. `head` stands before it; `colour` is that of the head, or of
     a text without one.
     """
-    body = printable(text)
-    if colour is not None:
-        head, body = (paint(head, colour, sys.stderr), body) if head else ("", paint(body, colour, sys.stderr))
-    print(head + body, file=sys.stderr, flush=True)
+    print(_coloured(printable(head), printable(text), colour, sys.stderr), file=sys.stderr, flush=True)
 
 
 def render_error(error: BaseException) -> int:
@@ -95,6 +94,12 @@ def paint(text: str, colour: Colour, stream: TextIO | None = None) -> str:
     if not wants_colour():
         return text
     return f"\033[{_CODES[colour]}m{text}\033[0m"
+
+
+def _coloured(head: str, text: str, colour: Colour | None, stream: TextIO) -> str:
+    if colour is None:
+        return head + text
+    return paint(head, colour, stream) + text if head else paint(text, colour, stream)
 
 
 def _cell(value: Any) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from busagents.cli.on_bus import on_bus
-from busagents.cli.options import DataDir, Json, Nats
+from busagents.cli.options import DataDir, Json, Nats, Timeout
 from busagents.cli.output import emit_json, emit_text, note
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def send(
     participant: Annotated[str, typer.Argument(help="The agent's name.")],
     prompt: Annotated[list[str], typer.Argument(help=_PROMPT)],
     session: Annotated[str | None, typer.Option("--session", "-s", help="Go on in this session.  [default: a new one]")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop waiting; the task goes on.")] = None,
+    timeout: Timeout = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the task's id and return.")] = False,
     key: Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help=_KEY)] = None,
     schema: Annotated[Path | None, typer.Option("--output-schema", metavar="FILE", help=_SCHEMA)] = None,
@@ -40,7 +39,7 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send a task; its text comes on stdout as it is written. Ctrl-C detaches: the task goes on."""
-    text = sys.stdin.read() if prompt == ["-"] else " ".join(prompt)
+    text = _read_stdin() if prompt == ["-"] else " ".join(prompt)
     output_type = _read_schema(schema)
     sent: list[Task] = []
 
@@ -56,7 +55,7 @@ def send(
         on_bus(work, nats=nats, data_dir=data_dir)
     except KeyboardInterrupt:
         if sent:
-            note(f"\nbusagents: detached; the task goes on: busagents tasks wait {sent[0].id}")
+            note(f"busagents: detached; the task goes on: busagents tasks wait {sent[0].id}")
         raise typer.Exit(130) from None
 
 
@@ -99,6 +98,13 @@ def ended(error: TaskError) -> dict[str, Any]:
         "error": str(error),
         "usage": None,
     }
+
+
+def _read_stdin() -> str:
+    from busagents.cli.stdin import read_prompt
+    from busagents.runtime.client.submission import MAX_PROMPT
+
+    return read_prompt(MAX_PROMPT)
 
 
 def _read_schema(path: Path | None) -> dict[str, Any] | None:

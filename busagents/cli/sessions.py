@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from busagents.cli.on_bus import on_bus
 from busagents.cli.options import DataDir, Json, Nats
-from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, paint
+from busagents.cli.output import emit_json, emit_list, emit_table, emit_text
 
 if TYPE_CHECKING:
     from busagents.domain.messages import Message
@@ -56,7 +57,7 @@ def show(
         emit_json(_replay_json(replay))
         return
     for ref, state in replay.threads.items():
-        emit_text(paint(f"{ref.participant} ({ref.thread}, {state.seq} entries)", "bold"))
+        emit_text(f"{ref.participant} ({ref.thread}, {state.seq} entries)", colour="bold")
         for message in state.messages:
             _print_message(ref.participant, message)
         if state.active is not None:
@@ -74,12 +75,19 @@ def tail(
     """Print a session's events as they are stored; with `--json` one envelope a line. Ctrl-C ends it."""
 
     async def work(client: Client) -> None:
+        from busagents.errors import NotFound
+
+        found = False
         events = client.tail(session, after=after) if follow else client.history(session, after=after)
-        async for event in events:
-            if as_json:
-                emit_json(event.envelope())
-            else:
-                emit_text(_line(event))
+        async with contextlib.aclosing(events):
+            async for event in events:
+                found = True
+                if as_json:
+                    emit_json(event.envelope())
+                else:
+                    emit_text(_line(event))
+        if not found and not after:
+            raise NotFound(f"session {session!r} has no events: `busagents sessions list` shows those there are")
 
     try:
         on_bus(work, nats=nats, data_dir=data_dir)
@@ -111,13 +119,13 @@ def _print_message(participant: str, message: Message) -> None:
 
     who = {"user": "user", "assistant": participant, "tool": "tool", "system": "system"}[message.role]
     if message.text:
-        emit_text(f"  {paint(who + ':', 'cyan')} {message.text}")
+        emit_text(f" {message.text}", head=f"  {who}:", colour="cyan")
     for part in message.parts:
         if isinstance(part, ToolCallPart):
-            emit_text(f"  {paint(who + ':', 'cyan')} calls {part.name} {part.arguments}")
+            emit_text(f" calls {part.name} {part.arguments}", head=f"  {who}:", colour="cyan")
         elif isinstance(part, ToolResultPart):
             mark = "fails" if part.is_error else "says"
-            emit_text(f"  {paint(part.name, 'cyan')} {mark}: {part.content}")
+            emit_text(f" {mark}: {part.content}", head=f"  {part.name}", colour="cyan")
 
 
 def _line(event: TaskEvent) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from busagents.cli.on_bus import on_bus
-from busagents.cli.options import DataDir, Json, Nats
+from busagents.cli.options import DataDir, Json, Nats, Timeout
 from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, note
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def show(task: TaskId, nats: Nats = None, data_dir: DataDir = None, as_json: Jso
 
 def wait(
     task: TaskId,
-    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop waiting; the task goes on.")] = None,
+    timeout: Timeout = None,
     nats: Nats = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -100,6 +100,7 @@ def wait(
 def cancel(
     task: TaskId,
     reason: Annotated[str, typer.Option(help="Recorded with the cancel.")] = "canceled from the command line",
+    timeout: Timeout = None,
     nats: Nats = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -111,8 +112,9 @@ def cancel(
         if not info.ended_at:
             handle = await client.task(info.task)
             await handle.cancel(reason)
-            async for _ in handle.events():
-                pass
+            async with handle.patience(timeout):
+                async for _ in handle.events():
+                    pass
         return await client.task_info(info.task)
 
     info = on_bus(work, nats=nats, data_dir=data_dir)

@@ -137,8 +137,15 @@ async def test_a_tail_may_begin_before_its_session(bus_url: str, fresh: Fresh) -
         task = await client.send(name, "one", session=session)
         async with asyncio.timeout(60):
             assert (await waiting).type == "task.submitted"
-        await tail.aclose()  # type: ignore[attr-defined]
+        await tail.aclose()
         await task.result()
+
+
+async def test_a_tail_may_be_left_open_when_the_client_goes(bus_url: str, fresh: Fresh) -> None:
+    async with running(bus_url, *agents(name := fresh("a"))) as client:
+        tail = client.tail((await client.send(name, "one")).session)
+        await anext(tail)
+    await tail.aclose()
 
 
 async def test_sessions_are_listed_with_the_last_active_first(bus_url: str, fresh: Fresh) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -45,6 +47,7 @@ class JetStreamLive:
     async def close(self) -> None:
         """See LiveSubscription.close. Iteration ends behind what was heard before."""
         if self._subscription is not None:
-            await self._subscription.unsubscribe()
+            with contextlib.suppress(nats.errors.Error):  # the connection is closed, and the subscription with it
+                await self._subscription.unsubscribe()
             self._subscription = None
             self._queue.put_nowait(None)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import difflib
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from busagents.domain.codec import derived_id
@@ -149,7 +149,7 @@ class Client:
         check_token(session, "session")
         return await replay_session(self.bus, self._journal, session, upto)
 
-    async def history(self, session: str, *, after: int = 0) -> AsyncIterator[TaskEvent]:
+    async def history(self, session: str, *, after: int = 0) -> AsyncGenerator[TaskEvent, None]:
         """Every event of a session that is stored now, behind position `after`, in the log's order.
 
         Raises:
@@ -161,7 +161,7 @@ class Client:
             for event in await read_events(self.bus, stored):
                 yield event
 
-    async def tail(self, session: str, *, after: int = 0) -> AsyncIterator[TaskEvent]:
+    async def tail(self, session: str, *, after: int = 0) -> AsyncGenerator[TaskEvent, None]:
         """Every event of a session behind position `after`, and those to come, for ever. Raises as history()."""
         check_token(session, "session")
         live = await self.bus.watch_session(session)
