@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from busagents import Client, connect
 from tests.support.command_line import CommandLine
 from tests.support.running_system import RunningSystem, running, write_services
 
@@ -71,3 +72,10 @@ async def cli_system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 def cli(cli_system: RunningSystem) -> CommandLine:
     """Runs verbs in the folder of that system."""
     return CommandLine(cli_system.folder)
+
+
+@pytest_asyncio.fixture
+async def client(cli_system: RunningSystem) -> AsyncIterator[Client]:
+    """A client of that system: what a verb is not tested for costs no process."""
+    async with connect(data_dir=cli_system.folder / ".busagents") as connected:
+        yield connected

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
+from busagents import Client
 from busagents.runtime.client.submission import MAX_PROMPT
 from tests.support.command_line import CommandLine
 from tests.support.running_system import PATIENCE
@@ -31,7 +32,9 @@ async def test_what_fails_or_cannot_be_said_does_not_end_the_talk(cli: CommandLi
     assert str(MAX_PROMPT) in done.err
 
 
-async def test_ctrl_c_cancels_the_answer_and_the_talk_goes_on_until_ctrl_c_at_the_prompt(cli: CommandLine, fresh: Fresh) -> None:
+async def test_ctrl_c_cancels_the_answer_and_the_talk_goes_on_until_ctrl_c_at_the_prompt(
+    cli: CommandLine, client: Client, fresh: Fresh
+) -> None:
     session = fresh("s")
     async with cli.started("chat", "slow", "--session", session) as process:
         assert process.stdin is not None
@@ -47,8 +50,7 @@ async def test_ctrl_c_cancels_the_answer_and_the_talk_goes_on_until_ctrl_c_at_th
             assert await process.wait() == 130  # although stdin is still open
             rest = await process.stderr.read()
     assert rest == f"busagents: go on with: busagents chat slow --session {session}\n".encode()
-    listed = (await cli("tasks", "list", "--session", session, "--json")).json["items"]
-    assert [item["state"] for item in listed] == ["canceled", "canceled"]
+    assert [info.state for info in await client.tasks(session=session)] == ["canceled", "canceled"]
 
 
 async def test_nobody_to_talk_with_is_an_error_and_nothing_to_say_is_none(cli: CommandLine) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from busagents import Client
 from busagents.runtime.client.submission import MAX_PROMPT
 from tests.support.command_line import CommandLine
 
@@ -26,7 +27,7 @@ async def test_a_prompt_may_be_several_words_or_come_on_stdin(cli: CommandLine) 
     assert (await cli("send", "echo", "-", stdin="zwei\nZeilen: grüße\n".encode())).out == "zwei\nZeilen: grüße\n"
 
 
-async def test_with_json_it_ends_with_one_object(cli: CommandLine, fresh: Fresh) -> None:
+async def test_with_json_it_ends_with_one_object(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
     done = await cli("send", "teller", "three twice?", "--session", session, "--json")
     assert (done.code, done.err) == (0, "")
@@ -34,8 +35,8 @@ async def test_with_json_it_ends_with_one_object(cli: CommandLine, fresh: Fresh)
     assert done.json["session"] == session
     assert done.json["text"] == "It is six."
     assert done.json["usage"] == {"input_tokens": 20, "output_tokens": 10}
-    shown = (await cli("tasks", "show", done.json["task"], "--json")).json
-    assert (shown["task"], shown["text"]) == (done.json["task"], "It is six.")
+    [info] = await client.tasks(session=session)
+    assert (info.task, info.text) == (done.json["task"], "It is six.")
 
 
 async def test_a_session_goes_on(cli: CommandLine, fresh: Fresh) -> None:
@@ -58,11 +59,11 @@ async def test_an_answer_that_fits_a_schema(cli: CommandLine) -> None:
     assert done.json["output"] == {"city": "Graz", "degrees": 21}
 
 
-async def test_detached_it_prints_the_id_and_the_answer_can_be_awaited_later(cli: CommandLine) -> None:
+async def test_detached_it_prints_the_id_and_the_answer_can_be_awaited_later(cli: CommandLine, client: Client) -> None:
     sent = await cli("send", "echo", "later", "--detach")
     assert sent.code == 0
     assert sent.err == f"busagents: sent; busagents tasks wait {sent.out.strip()}\n"
-    assert (await cli("tasks", "wait", sent.out.strip())).out == "later\n"
+    assert (await (await client.task(sent.out.strip())).result()).text == "later"
     assert (await cli("send", "echo", "later", "-d", "--json")).json["state"] == "submitted"
 
 
@@ -80,36 +81,36 @@ async def test_a_failed_task_is_exit_code_3_and_its_reason_in_one_line(cli: Comm
     assert {"task", "session"} <= failed.json.keys()
 
 
-async def test_a_timeout_is_exit_code_5_and_the_task_goes_on(cli: CommandLine) -> None:
+async def test_a_timeout_is_exit_code_5_and_the_task_goes_on(cli: CommandLine, client: Client) -> None:
     done = await cli("send", "slow", "go", "--timeout", "0.5")
     assert (done.code, done.out) == (5, "beginning\n")
     task = done.err.strip().rpartition("busagents tasks wait ")[2].strip("`")
-    assert (await cli("tasks", "show", task, "--json")).json["state"] == "working"
+    assert (await client.task_info(task)).state == "working"
     again = await cli("tasks", "wait", task, "--timeout", "0", "--json")
     assert (again.code, again.json["state"], again.json["task"]) == (5, "working", task)
-    assert (await cli("tasks", "cancel", task)).code == 0
+    await (await client.task(task)).cancel()
 
 
-async def test_a_task_that_is_canceled_meanwhile_is_exit_code_6(cli: CommandLine, fresh: Fresh) -> None:
+async def test_a_task_that_is_canceled_meanwhile_is_exit_code_6(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
     async with cli.started("send", "slow", "go", "--session", session) as process:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"beginning\n"
-        [task] = (await cli("tasks", "list", "--session", session, "--json")).json["items"]
-        assert (await cli("tasks", "cancel", task["task"], "--reason", "not needed")).code == 0
+        [info] = await client.tasks(session=session)
+        await (await client.task(info.task)).cancel("not needed")
         done = cli.checked(process, *await process.communicate())
     assert (done.code, done.out) == (6, "")
     assert "was canceled: not needed" in done.err
 
 
-async def test_ctrl_c_detaches_and_says_how_to_go_on(cli: CommandLine) -> None:
+async def test_ctrl_c_detaches_and_says_how_to_go_on(cli: CommandLine, client: Client) -> None:
     async with cli.started("send", "slow", "go") as process:
         done = await cli.interrupted(process, after=b"beginning")
     assert (done.code, done.out) == (130, "beginning\n")
     assert "the task goes on: busagents tasks wait " in done.err
     task = done.err.split()[-1]
-    assert (await cli("tasks", "show", task, "--json")).json["state"] == "working"
-    assert (await cli("tasks", "cancel", task)).code == 0
+    assert (await client.task_info(task)).state == "working"
+    await (await client.task(task)).cancel()
 
 
 async def test_piped_text_is_as_the_model_wrote_it(cli: CommandLine) -> None:

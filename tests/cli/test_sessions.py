@@ -10,30 +10,31 @@ from typing import Any
 
 import pytest
 
+from busagents import Client
 from tests.support.command_line import CommandLine
 from tests.support.running_system import PATIENCE
 
 Fresh = Callable[[str], str]
 
 
-async def talk(cli: CommandLine, name: str, *prompts: str, session: str) -> None:
+async def talk(client: Client, name: str, *prompts: str, session: str) -> None:
     for prompt in prompts:
-        assert (await cli("send", name, prompt, "--session", session)).code == 0
+        await (await client.send(name, prompt, session=session)).result()
 
 
-async def test_the_last_active_session_is_listed_first(cli: CommandLine, fresh: Fresh) -> None:
+async def test_the_last_active_session_is_listed_first(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
-    await talk(cli, "echo", "one", session=session)
-    await talk(cli, "counter", "two", session=session)
+    await talk(client, "echo", "one", session=session)
+    await talk(client, "counter", "two", session=session)
     row = (await cli("sessions", "list", "--limit", "1")).out.rstrip("\n").split("\t")
     assert row[:3] == [session, "echo, counter", "2"]
     [item] = (await cli("sessions", "list", "--limit", "1", "--json")).json["items"]
     assert (item["session"], item["tasks"], item["participants"]) == (session, 2, ["echo", "counter"])
 
 
-async def test_a_conversation_is_shown_as_it_is_and_as_it_was(cli: CommandLine, fresh: Fresh) -> None:
+async def test_a_conversation_is_shown_as_it_is_and_as_it_was(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
-    await talk(cli, "teller", "three twice?", session=session)
+    await talk(client, "teller", "three twice?", session=session)
     shown = await cli("sessions", "show", session)
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.splitlines()[1:] == [
@@ -47,14 +48,14 @@ async def test_a_conversation_is_shown_as_it_is_and_as_it_was(cli: CommandLine, 
     [thread] = now["threads"]
     assert (thread["participant"], thread["working_on"], list(thread["finished"].values())) == ("teller", None, ["completed"])
     assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
-    first = json.loads((await cli("sessions", "tail", session, "--no-follow", "--json")).out.splitlines()[0])
-    then = (await cli("sessions", "show", session, "--at", str(first["position"]), "--json")).json
-    assert (then["position"], then["threads"][0]["messages"]) == (first["position"], [])
+    first = await anext(client.history(session))
+    then = (await cli("sessions", "show", session, "--at", str(first.position), "--json")).json
+    assert (then["position"], then["threads"][0]["messages"]) == (first.position, [])
 
 
-async def test_on_a_terminal_what_models_and_tools_said_is_harmless(cli: CommandLine, fresh: Fresh) -> None:
+async def test_on_a_terminal_what_models_and_tools_said_is_harmless(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
-    await talk(cli, "hostile", "go", session=session)
+    await talk(client, "hostile", "go", session=session)
     code, shown = await cli.on_terminal("sessions", "show", session)
     assert code == 0
     assert "\x1b[36m  hostile:\x1b[0m ]0;owned[31mred[2J 5nend" in shown
@@ -63,9 +64,9 @@ async def test_on_a_terminal_what_models_and_tools_said_is_harmless(cli: Command
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
 
 
-async def test_a_tail_is_json_lines_of_event_envelopes(cli: CommandLine, fresh: Fresh) -> None:
+async def test_a_tail_is_json_lines_of_event_envelopes(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
-    await talk(cli, "counter", "one", session=session)
+    await talk(client, "counter", "one", session=session)
     done = await cli("sessions", "tail", session, "--no-follow", "--json")
     assert (done.code, done.err) == (0, "")
     assert [event["type"] for event in done.jsonl] == [
@@ -81,11 +82,11 @@ async def test_a_tail_is_json_lines_of_event_envelopes(cli: CommandLine, fresh: 
     assert "task.completed" in behind.out
 
 
-async def test_a_tail_goes_on_until_ctrl_c(cli: CommandLine, fresh: Fresh) -> None:
+async def test_a_tail_goes_on_until_ctrl_c(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
     async with cli.started("sessions", "tail", session, "--json") as process:
         assert process.stdout is not None
-        await talk(cli, "echo", "one", session=session)
+        await talk(client, "echo", "one", session=session)
         seen: list[dict[str, Any]] = []
         async with asyncio.timeout(PATIENCE):
             while not seen or seen[-1]["type"] != "task.completed":
@@ -96,15 +97,15 @@ async def test_a_tail_goes_on_until_ctrl_c(cli: CommandLine, fresh: Fresh) -> No
     assert [event["type"] for event in seen] == ["task.submitted", "task.started", "task.completed"]
 
 
-async def test_a_reader_that_goes_away_ends_it_quietly(cli: CommandLine, fresh: Fresh) -> None:
+async def test_a_reader_that_goes_away_ends_it_quietly(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
-    await talk(cli, "echo", "one", session=session)
+    await talk(client, "echo", "one", session=session)
     async with cli.started("sessions", "tail", session) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         await process.stdout.readline()
         process.stdout._transport.close()  # type: ignore[attr-defined]  # as `| head -1`
-        await talk(cli, "echo", "x" * 100, "y" * 100, session=session)
+        await talk(client, "echo", "x" * 100, "y" * 100, session=session)
         async with asyncio.timeout(PATIENCE):
             err = await process.stderr.read()
             await process.wait()
