@@ -14,6 +14,7 @@ from busagents.domain.subjects import STREAM
 from busagents.errors import BusError, BusUnreachable, LogError, LogRegressed
 
 STREAM_NOT_FOUND = 10059
+_NO_PEERS = 10005  # a cluster whose nodes do not all know each other yet
 PATIENCE = 20.0  # seconds: a cluster that lost a node has a new leader within ten
 _ANSWER = 2.0  # seconds until an unanswered request is asked again
 
@@ -32,8 +33,8 @@ class ApiError(Exception):
 
     @property
     def passes(self) -> bool:
-        """True when the same request may succeed later: no leader, overload."""
-        return self.code in (408, 429, 503)
+        """True when the same request may succeed later: no leader, overload, too few nodes."""
+        return self.code in (408, 429, 503) or self.err_code == _NO_PEERS
 
     def as_bus_error(self) -> BusError | LogError:
         """What callers outside this package see."""

@@ -1,7 +1,8 @@
 """A participant's inbox: one durable pull consumer, and a pull loop of our own (the client's batch fetch can stall).
 
 Credits are the unfinished deliveries this process may hold. One pull at a time waits at the server, for as many messages as
-were free when it was made; when it is used up or ended by a status message, the next one asks for all that is free by then.
+were free when it was made. When it is used up, ended by a status message, or without a sign of life of the server, the next
+one asks for all that is free by then: the node that had it may be gone while ours stands, and only mostly do the others tell.
 A message carries its own subject, not the pull's: with several pulls waiting nobody could tell whose credit it takes.
 After a reconnection another reply prefix is used, and the server drops the pull nobody listens for any more.
 """
@@ -29,12 +30,12 @@ from busagents.errors import BusUnreachable, InvalidName
 from busagents.ports.log import Delivery, StoredMessage
 
 _log = logging.getLogger("busagents.bus")
-_GRACE = 2.0  # seconds after which a pull whose end was not heard counts as lost
+_GRACE = 2.0  # seconds between two looks whether a pull was lost
 _BACK_OFF = 0.5  # seconds between pulls while the consumer cannot serve them
 
 
 class _Pull(msgspec.Struct):
-    """The request that waits: how many messages it may still bring, and until when (monotonic seconds)."""
+    """The request that waits: how many messages it may still bring, and when it counts as lost (monotonic seconds)."""
 
     reply: str
     left: int
@@ -129,13 +130,20 @@ class JetStreamInbox:
     async def _ask(self) -> None:
         self._count += 1
         batch, self._free = self._free, 0
-        self._pull = _Pull(f"{self._prefix}.{self._count}", batch, time.monotonic() + self._settings.pull_expires + _GRACE)
-        query = msgspec.json.encode({"batch": batch, "expires": int(self._settings.pull_expires * NANOS)})
+        self._pull = _Pull(f"{self._prefix}.{self._count}", batch, self._patience())
+        heartbeat = min(self._settings.heartbeat, self._settings.pull_expires / 3)  # the server wants it below the half
+        query = msgspec.json.encode(
+            {"batch": batch, "expires": int(self._settings.pull_expires * NANOS), "idle_heartbeat": int(heartbeat * NANOS)}
+        )
         try:
             await self._client.publish(self._next, query, reply=self._pull.reply)
         except BaseException:
             self._settle()
             raise
+
+    def _patience(self) -> float:
+        """Until when the server may be silent."""
+        return time.monotonic() + 2 * self._settings.heartbeat + _GRACE
 
     def _settle(self) -> None:
         """The pull is over: what it did not bring is free again."""
@@ -166,6 +174,9 @@ class JetStreamInbox:
         status = (message.headers or {}).get("Status")
         if status is not None and not message.reply:
             if self._pull is not None and message.subject == self._pull.reply:
+                if status == "100":
+                    self._pull.until = self._patience()
+                    return
                 # 404 and 408: nothing came. 409: consumer deleted, leader moved, too many waiting. 503: nobody is there
                 self._broken = status not in ("404", "408")
                 self._settle()
@@ -174,6 +185,7 @@ class JetStreamInbox:
             self._free -= 1
         else:
             self._pull.left -= 1
+            self._pull.until = self._patience()
             if self._pull.left == 0:
                 self._settle()
         await self._take(message)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import nats.errors
-import nats.js.errors
 from nats.aio.client import Client
 
 from busagents.adapters.jetstream.api import STREAM_NOT_FOUND, ApiError, call_patiently
 from busagents.adapters.jetstream.identity import StreamIdentity, genesis_id
-from busagents.adapters.jetstream.streams import DUPLICATE_WINDOW, harmful_settings, log_stream
+from busagents.adapters.jetstream.streams import BLOB_STREAM, DUPLICATE_WINDOW, blob_stream, harmful_settings, log_stream
 from busagents.domain.subjects import BLOB_BUCKET, STREAM
-from busagents.errors import BusUnreachable, LogRegressed, StreamRefused
+from busagents.errors import LogRegressed, StreamRefused
 
 _IN_USE = 10058  # created by another process a moment ago, with another max_bytes
 
@@ -25,7 +23,7 @@ async def provision(
     known: StreamIdentity | None = None,
     duplicate_window: float = DUPLICATE_WINDOW,
 ) -> StreamIdentity:
-    """Create the log and the blob bucket if they are absent, check them if not. Returns which log it is.
+    """Create the log and the object store of large payloads if they are absent, check them if not. Returns which log it is.
 
     `max_bytes` of a new log: default 80 % of what the account may store. `known` is the identity an earlier start recorded:
     then nothing is created, because an empty log would hide that the known one is gone. `duplicate_window` is in seconds.
@@ -64,7 +62,7 @@ async def provision(
         raise _regressed(
             f"stream {STREAM} on this server ends at position {last}, it went to {known.position} before: it is an older copy"
         )
-    await _ensure_bucket(client, replicas)
+    await _ensure_blobs(client, replicas)
     return StreamIdentity(created, genesis, last)
 
 
@@ -78,29 +76,26 @@ async def _find_stream(client: Client, name: str) -> dict[str, Any] | None:
 
 
 async def _create(client: Client, config: dict[str, Any]) -> dict[str, Any]:
+    name = config["name"]
     try:
-        return await call_patiently(client, f"STREAM.CREATE.{STREAM}", config)
+        return await call_patiently(client, f"STREAM.CREATE.{name}", config)
     except ApiError as error:
         if error.err_code != _IN_USE:
             raise
-        return await call_patiently(client, f"STREAM.INFO.{STREAM}")
+        return await call_patiently(client, f"STREAM.INFO.{name}")
 
 
-async def _ensure_bucket(client: Client, replicas: int) -> None:
+async def _ensure_blobs(client: Client, replicas: int) -> None:
     try:
-        info = await _find_stream(client, f"OBJ_{BLOB_BUCKET}")
-        if info is None:
-            from nats.js.api import ObjectStoreConfig
-
-            await client.jetstream().create_object_store(BLOB_BUCKET, ObjectStoreConfig(BLOB_BUCKET, replicas=replicas))
-    except (ApiError, nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
-        raise BusUnreachable(
-            f"the object store {BLOB_BUCKET} cannot be created or read ({type(error).__name__}): check the server's JetStream limits"
+        info = await _find_stream(client, BLOB_STREAM) or await _create(client, blob_stream(replicas))
+    except ApiError as error:
+        raise StreamRefused(
+            f"the object store {BLOB_BUCKET} cannot be created or read: {error}; check the server's JetStream limits"
         ) from None
-    copies = info["config"].get("num_replicas", 1) if info is not None else replicas
+    copies = info["config"].get("num_replicas", 1)
     if copies < replicas:
         raise StreamRefused(
-            f"stream OBJ_{BLOB_BUCKET} could lose large payloads with: num_replicas={copies} (must be {replicas} or more)."
+            f"stream {BLOB_STREAM} could lose large payloads with: num_replicas={copies} (must be {replicas} or more)."
             " Change it with `nats stream edit`, or set BUSAGENTS_REPLICAS to what it has"
         )
 

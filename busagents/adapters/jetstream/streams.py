@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from busagents.domain.subjects import LIVE_PREFIX, LOG_PREFIX, STREAM, inbox_consumer, inbox_filters
+from busagents.domain.subjects import BLOB_BUCKET, LIVE_PREFIX, LOG_PREFIX, STREAM, inbox_consumer, inbox_filters
 
+BLOB_STREAM = f"OBJ_{BLOB_BUCKET}"
 NANOS = 1_000_000_000
 DUPLICATE_WINDOW = 120.0  # seconds in which the server itself drops a repeated Nats-Msg-Id; memory = rate x window
 MAX_DELIVER = -1  # without end: the worker gives messages up, with a reason in the log; the server would drop them silently
@@ -15,12 +16,13 @@ MAX_DELIVER = -1  # without end: the worker gives messages up, with a reason in 
 
 class ConsumerSettings(msgspec.Struct, frozen=True):
     """How inboxes are served: seconds until a silent holder loses a delivery, deliveries of one message at most (-1: no
-    bound), seconds one pull waits at the server.
+    bound), seconds one pull waits at the server, seconds between the signs of life that the server gives meanwhile.
     """
 
     ack_wait: float = 10.0
     max_deliver: int = MAX_DELIVER
     pull_expires: float = 30.0
+    heartbeat: float = 3.0
 
 
 def log_stream(replicas: int, max_bytes: int, *, duplicate_window: float = DUPLICATE_WINDOW) -> dict[str, Any]:
@@ -43,6 +45,22 @@ def log_stream(replicas: int, max_bytes: int, *, duplicate_window: float = DUPLI
             "src": f"{LOG_PREFIX}.*.*.*.ev",
             "dest": f"{LIVE_PREFIX}.{{{{wildcard(2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(3)}}}}",
         },
+    }
+
+
+def blob_stream(replicas: int) -> dict[str, Any]:
+    """The configuration of the object store's stream, as the Python client makes it too."""
+    return {
+        "name": BLOB_STREAM,
+        "subjects": [f"$O.{BLOB_BUCKET}.C.>", f"$O.{BLOB_BUCKET}.M.>"],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "num_replicas": replicas,
+        "max_age": 0,
+        "max_bytes": -1,
+        "allow_rollup_hdrs": True,
+        "allow_direct": True,
     }
 
 
