@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -19,17 +20,22 @@ def known_stream(data_dir: Path, server: str) -> StreamIdentity | None:
     Raises:
         ConfigError: identity.json cannot be read; treating it as absent could hide a lost log.
     """
-    return _read(data_dir).get(server)
+    return _read(data_dir).get(_key(server))
 
 
 def remember_stream(data_dir: Path, server: str, identity: StreamIdentity) -> None:
     """Record the identity, whole or not at all."""
     known = _read(data_dir)
-    if known.get(server) == identity:
+    if known.get(_key(server)) == identity:
         return
     new = data_dir / f"{_FILE}.new"
-    new.write_bytes(msgspec.json.encode({**known, server: identity}))
+    new.write_bytes(msgspec.json.encode({**known, _key(server): identity}))
     new.replace(data_dir / _FILE)
+
+
+def _key(server: str) -> str:
+    """A cluster is the same in whatever order its addresses are named; credentials do not belong into the file."""
+    return ",".join(sorted(re.sub(r"//[^@/]*@", "//", url.strip()) for url in server.split(",")))
 
 
 def _read(data_dir: Path) -> dict[str, StreamIdentity]:
