@@ -49,7 +49,7 @@ def send(
         if detach:
             _print_sent(task, as_json=as_json)
         else:
-            await _follow(task, timeout=timeout, as_json=as_json)
+            await _follow(client, task, timeout=timeout, as_json=as_json)
 
     try:
         on_bus(work, nats=nats, data_dir=data_dir)
@@ -67,7 +67,7 @@ def _print_sent(task: Task, *, as_json: bool) -> None:
         note(f"busagents: sent; busagents tasks wait {task.id}")
 
 
-async def _follow(task: Task, *, timeout: float | None, as_json: bool) -> None:
+async def _follow(client: Client, task: Task, *, timeout: float | None, as_json: bool) -> None:
     """Wait for the end. With `--json` print one object, however it ended."""
     from busagents.cli.answer import as_json as result_json
     from busagents.cli.answer import show_answer
@@ -82,13 +82,15 @@ async def _follow(task: Task, *, timeout: float | None, as_json: bool) -> None:
         note(f"busagents: {result.usage.total_tokens} tokens · go on with --session {result.session}")
     except TaskError as error:
         if as_json:
-            emit_json(ended(error))
+            emit_json(await ended(client, error))
         raise
 
 
-def ended(error: TaskError) -> dict[str, Any]:
+async def ended(client: Client, error: TaskError) -> dict[str, Any]:
     """The object for a task that has no answer."""
-    state = {3: "failed", 4: "input-required", 5: "working", 6: "canceled"}[error.exit_code]
+    state: str | None = {3: "failed", 4: "input-required", 6: "canceled"}.get(error.exit_code)
+    if state is None:  # the time was up: perhaps nobody has begun
+        state = next(info.state for info in await client.tasks(session=error.session) if info.task == error.task)
     return {
         "task": error.task,
         "session": error.session,

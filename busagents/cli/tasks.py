@@ -84,7 +84,7 @@ def wait(
             result = await (await client.task(task)).result(timeout=timeout)
         except TaskError as error:
             if as_json:
-                emit_json(ended(error))
+                emit_json(await ended(client, error))
             raise
         if as_json:
             emit_json(result_json(result))

@@ -55,6 +55,10 @@ async def slow(task):
     yield "beginning\n"
     await asyncio.sleep(3600)
 
+@agent("queue", max_parallel_tasks=1)
+async def queue(task):
+    await asyncio.sleep(3600)
+
 weather = Agent("weather", model=ScriptedModel([say('{"city": "Graz", "degrees": 21}')]))
 '''
 

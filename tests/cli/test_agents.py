@@ -9,7 +9,7 @@ async def test_the_list_has_a_line_for_each_participant(cli: CommandLine) -> Non
     done = await cli("agents", "list")
     assert (done.code, done.err) == (0, "")
     rows = [line.split("\t") for line in done.out.splitlines()]
-    assert [row[0] for row in rows] == ["broken", "counter", "echo", "hostile", "slow", "teller", "weather"]
+    assert [row[0] for row in rows] == ["broken", "counter", "echo", "hostile", "queue", "slow", "teller", "weather"]
     assert ["echo", "1", "function", "Says what it is told."] in rows
     assert ["teller", "1", "scripted:test", "Doubles numbers."] in rows
 

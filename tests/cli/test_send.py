@@ -91,6 +91,16 @@ async def test_a_timeout_is_exit_code_5_and_the_task_goes_on(cli: CommandLine, c
     await (await client.task(task)).cancel()
 
 
+async def test_a_task_nobody_has_begun_is_told_as_submitted(cli: CommandLine, client: Client) -> None:
+    first = await client.send("queue", "go")
+    async for _ in first.events():
+        break  # it takes the only place
+    done = await cli("send", "queue", "go", "--timeout", "0.1", "--json")
+    assert (done.code, done.json["state"]) == (5, "submitted")
+    for task in (first, await client.task(done.json["task"])):
+        await task.cancel()
+
+
 async def test_a_task_that_is_canceled_meanwhile_is_exit_code_6(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
     async with cli.started("send", "slow", "go", "--session", session) as process:
