@@ -160,6 +160,6 @@ def _consumer() -> str:
     return (
         "## An inbox: one durable consumer\n\n"
         "Each participant has one pull consumer of its own name, which all its processes share. A message is acknowledged only\n"
-        f"after the events that answer it are stored. `ack_wait` follows `BUSAGENTS_ACK_WAIT`. `num_replicas` 0 means\n"
-        "as many copies as the log has.\n\n```json\n{text}\n```\n"
+        "after the events that answer it are stored. `ack_wait` follows `BUSAGENTS_ACK_WAIT`. `num_replicas` 0 means\n"
+        f"as many copies as the log has.\n\n```json\n{text}\n```\n"
     )
