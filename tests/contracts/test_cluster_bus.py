@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,14 +25,18 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nat
 
 
 class TestClusterBus(BusContract):
-    """Each bus has a connection of its own; its first server is another one each time."""
+    """The buses of one test are on one node, another one in each test. What a node hears of, others know a moment later, so only then
+    is it certain who hears what; processes on all nodes at once are in faults/test_cluster.py.
+    """
+
+    numbers = itertools.count()
 
     @pytest_asyncio.fixture
     async def connect(self, cluster: NatsCluster) -> AsyncIterator[Connect]:
         buses: list[Bus] = []
+        node = cluster.nodes[next(self.numbers) % len(cluster.nodes)]
 
         async def another(*, ack_wait: float = 10.0) -> Bus:
-            node = cluster.nodes[len(buses) % len(cluster.nodes)]
             user, password = cluster.credentials.user, cluster.credentials.password
             buses.append(await connect_bus(node.url, user=user, password=password, ack_wait=ack_wait))
             return buses[-1]

@@ -38,7 +38,9 @@ async def test_row_24_a_worker_that_was_paused_past_the_ack_wait_writes_nothing_
         assert {event.event.owner for event in events if isinstance(event.event, e.TaskStarted) and event.attempt == 2}
 
 
-@pytest.mark.parametrize("seconds", [0.5, 4.0])  # below the ack wait, and well above it
+@pytest.mark.parametrize(
+    "seconds", [0.5, 5.0, 60.0]
+)  # below the ack wait, above it, and as long as nobody is thought to come back
 async def test_row_26_no_effect_starts_while_the_link_is_dead_and_the_task_ends_once(
     own_server: NatsServer, tmp_path: Path, seconds: float
 ) -> None:
