@@ -48,8 +48,15 @@ async def wait(what: str, context: ToolContext) -> str:
     return "open"
 
 
+slow_began = asyncio.Event()
+
+
 async def _act(name: str, what: str, context: ToolContext) -> str:
     effect(context, f"{name}:{what}")
+    if what == "slow":
+        slow_began.set()
+    elif what == "quick":  # it is done while the other one runs
+        await slow_began.wait()
     failpoints.hit("tool:inside")
     if what == "slow" and context.attempt == 1:
         await asyncio.sleep(60)
