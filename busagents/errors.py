@@ -10,6 +10,7 @@
     ├── NotFound                   the caller: name something that exists
     ├── BusError                   the operator: the bus is away, full or not ours
     │   ├── BusUnreachable
+    │   │   └── JetStreamOff
     │   ├── ServerNotFound
     │   ├── StreamRefused
     │   ├── LogFull
@@ -91,6 +92,10 @@ class BusError(BusAgentsError):
 
 class BusUnreachable(BusError):
     """No NATS server answers at the address."""
+
+
+class JetStreamOff(BusUnreachable):
+    """Nobody answers JetStream requests on this server, and nobody will."""
 
 
 class ServerNotFound(BusError):

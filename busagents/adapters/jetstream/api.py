@@ -11,16 +11,12 @@ import nats.errors
 from nats.aio.client import Client
 
 from busagents.domain.subjects import STREAM
-from busagents.errors import BusError, BusUnreachable, LogError, LogRegressed
+from busagents.errors import BusError, BusUnreachable, JetStreamOff, LogError, LogRegressed
 
 STREAM_NOT_FOUND = 10059
 _NO_PEERS = 10005  # a cluster whose nodes do not all know each other yet
 PATIENCE = 20.0  # seconds: a cluster that lost a node has a new leader within ten
 _ANSWER = 2.0  # seconds until an unanswered request is asked again
-
-
-class JetStreamOff(BusUnreachable):
-    """Nobody answers JetStream requests on this server, and nobody will."""
 
 
 class ApiError(Exception):
