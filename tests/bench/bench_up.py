@@ -1,7 +1,7 @@
 """What a user waits for: `python -m tests.bench.bench_up`.
 
-Prints one line of JSON: seconds until `busagents up` is ready with the project's own services, milliseconds of `busagents
---help` and of a Python that does nothing (medians), and seconds from the kill -9 of a process to its task's answer, made by its successor.
+Prints one line of JSON: seconds until `busagents up` is ready with the project's own services, their memory (PSS) in MB
+while idle, milliseconds of `busagents --help` and of a Python that does nothing (medians), and seconds from the kill -9 of a process to its task's answer, made by its successor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from busagents.bootstrap.connect import connect
-from tests.bench.system import p50, timed
+from tests.bench.system import p50, proportional_set_size_mb, timed
 from tests.support.running_system import RunningSystem, busagents, clean_environment, running, write_services
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
@@ -47,13 +47,15 @@ async def run(rounds: int) -> dict[str, Any]:
         began = time.perf_counter()
         async with running(folder, str(SERVICES)) as system:
             ready = time.perf_counter() - began
-            services = sum(row["name"] != "nats-server" for row in await system.ps())
+            services = [row["pid"] for row in await system.ps() if row["name"] != "nats-server"]
+            memory = [proportional_set_size_mb(pid) for pid in services]
         write_services(folder, hangs_once=HANGS_ONCE)
         async with running(folder, BUSAGENTS_ACK_WAIT="600") as system:
             takeovers = [await _takeover(system, f"started-{number}") for number in range(rounds)]
     return {
-        "services": services,
+        "services": len(services),
         "up_ready_s": round(ready, 2),
+        "idle_pss_mb": round(p50(memory), 1),
         "help_ms": round(p50(shown)),
         "python_ms": round(p50(python)),
         "takeover_s": round(p50(takeovers), 2),

@@ -32,5 +32,6 @@ async def test_the_restore_benchmark_opens_the_sessions_it_made_and_an_idle_proc
 async def test_the_benchmark_of_what_a_user_waits_for_starts_all_services_and_survives_a_kill() -> None:
     figures = await bench_up.run(1)
     assert figures["services"] == len(list(bench_up.SERVICES.glob("[!_]*.py")))
+    assert 0 < figures["idle_pss_mb"] <= 60
     assert figures["help_ms"] > 0
     assert figures["takeover_s"] < 60  # not the 600 s after which the bus itself would give the task to another
