@@ -1,7 +1,8 @@
 """What a user waits for: `python -m tests.bench.bench_up`.
 
 Prints one line of JSON: seconds until `busagents up` is ready with the project's own services, their memory (PSS) in MB
-while idle, milliseconds of `busagents --help` and of a Python that does nothing (medians), and seconds from the kill -9 of a process to its task's answer, made by its successor.
+while idle, milliseconds of `busagents --help` and of a Python that does nothing (medians), and seconds from the kill -9 of
+a process to its task's answer, made by its successor.
 """
 
 from __future__ import annotations
