@@ -10,7 +10,9 @@ from busagents.ports.log import Delivery
 from busagents.runtime.journal import Journal
 
 MAX_FAILURES = 5  # deliveries on which the worker itself raised
-MAX_UNSTARTED = 20  # deliveries whose process ended before it recorded anything
+# Deliveries whose process ended before it recorded anything. A dead link takes one each ack wait too, for the 30 s for which the
+# server keeps its pull: those must not add up to this.
+MAX_UNSTARTED = 100
 
 REASON = "dead_letter"
 
