@@ -9,7 +9,8 @@ import msgspec
 
 from busagents.domain.codec import sha256_hex
 from busagents.domain.limits import Limits
-from busagents.domain.subjects import RESERVED_PARTICIPANT, check_token
+from busagents.domain.participant import Participant, at_least_one
+from busagents.domain.participant_tool import ParticipantTool
 from busagents.domain.tool import Tool, tool
 from busagents.errors import DefinitionError
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     from busagents.ports.model import Model
 
 
-class Agent:
+class Agent(Participant):
     """A model with a prompt and tools, that takes tasks under a name.
 
     Args:
         name: how others address it; also its inbox. 1 to 64 letters, digits, `_` or `-`.
         model: `"provider:name"`, a model object, or None for the default (see `busagents config show`).
         system: the system prompt.
-        tools: `@tool` functions; a plain function is wrapped as one.
+        tools: `@tool` functions, and participants to give tasks to, as they are or by `as_tool`; a plain function is wrapped
+            as a tool.
         description: what it is for, in a sentence; others choose it by that.
         limits: bounds of each task.
         settings: provider parameters such as `temperature` or `max_tokens`.
@@ -43,7 +45,7 @@ class Agent:
         *,
         model: str | Model | None = None,
         system: str = "",
-        tools: Sequence[Tool | Callable[..., Any]] = (),
+        tools: Sequence[Tool | ParticipantTool | Participant | Callable[..., Any]] = (),
         description: str = "",
         limits: Limits | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -51,16 +53,15 @@ class Agent:
         max_parallel_tasks: int = 64,
         replicas: int = 1,
     ) -> None:
-        self.name = check_participant(name)
+        super().__init__(name, description=description or system.split("\n", 1)[0][:200])
         self.model = model
         self.system = system
-        self.tools: dict[str, Tool] = {}
+        self.tools: dict[str, Tool | ParticipantTool] = {}
         for item in tools:
-            wrapped = item if isinstance(item, Tool) else tool(item)
+            wrapped = _wrapped(item)
             if wrapped.name in self.tools:
                 raise DefinitionError(f"agent {name!r} has two tools named {wrapped.name!r}: give one of them @tool(name=…)")
             self.tools[wrapped.name] = wrapped
-        self.description = description or system.split("\n", 1)[0][:200]
         self.limits = limits or Limits()
         self.settings = dict(settings or {})
         self.tool_concurrency = at_least_one("tool_concurrency", tool_concurrency, name)
@@ -78,19 +79,15 @@ class Agent:
         )
         return sha256_hex(msgspec.json.encode(shape, enc_hook=repr))
 
+    def parts(self) -> list[Participant]:
+        """See Participant.parts: those of its tools that are participants."""
+        return [item.participant for item in self.tools.values() if isinstance(item, ParticipantTool)]
+
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, tools={list(self.tools)})"
 
 
-def check_participant(name: str) -> str:
-    """Return the name if a participant may have it, else raise InvalidName or DefinitionError."""
-    if name == RESERVED_PARTICIPANT:
-        raise DefinitionError(f"the name {name!r} is reserved for the stream's own entries: choose another")
-    return check_token(name, "participant")
-
-
-def at_least_one(what: str, value: int, name: str) -> int:
-    """Return the value if it is 1 or more, else raise DefinitionError."""
-    if value < 1:
-        raise DefinitionError(f"{name!r}: {what}={value} cannot work: use 1 or more")
-    return value
+def _wrapped(item: Tool | ParticipantTool | Participant | Callable[..., Any]) -> Tool | ParticipantTool:
+    if isinstance(item, Tool | ParticipantTool):
+        return item
+    return item.as_tool() if isinstance(item, Participant) else tool(item)

@@ -8,11 +8,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from busagents.domain.agent import at_least_one, check_participant
 from busagents.domain.codec import sha256_hex
 from busagents.domain.events import RecoveryClass
 from busagents.domain.limits import Limits
 from busagents.domain.messages import Artifact, Message
+from busagents.domain.participant import Participant, at_least_one
 from busagents.domain.tool_context import ToolContext
 from busagents.errors import DefinitionError
 
@@ -55,8 +55,10 @@ class FunctionContext(ToolContext, Protocol):
         ...
 
 
-class Function:
+class Function(Participant):
     """A function participant. Made by `agent`."""
+
+    hands_over = False
 
     def __init__(
         self,
@@ -68,9 +70,8 @@ class Function:
         max_parallel_tasks: int = 64,
         replicas: int = 1,
     ) -> None:
-        self.name = check_participant(name)
+        super().__init__(name, description=description or (inspect.getdoc(fn) or "").split("\n", 1)[0])
         self.fn = fn
-        self.description = description or (inspect.getdoc(fn) or "").split("\n", 1)[0]
         self.limits = limits or Limits(turns=None)
         self.max_parallel_tasks = at_least_one("max_parallel_tasks", max_parallel_tasks, name)
         self.replicas = at_least_one("replicas", replicas, name)

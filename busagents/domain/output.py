@@ -20,6 +20,12 @@ def parse_output(text: str, schema: dict[str, Any]) -> tuple[Any, str | None]:
         value = msgspec.json.decode(fenced[1] if fenced else text)
     except msgspec.DecodeError as error:
         return None, f"it is not JSON ({error})."
+    problem = check_output(value, schema)
+    return (value, None) if problem is None else (None, problem)
+
+
+def check_output(value: Any, schema: dict[str, Any]) -> str | None:
+    """What is wrong with a JSON value, in words for the model; None if it fits the schema."""
     from jsonschema import Draft202012Validator, SchemaError  # 60 ms to import, and few tasks need it
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import EMPTY_REGISTRY  # unlike the default, it fetches nothing
@@ -32,10 +38,10 @@ def parse_output(text: str, schema: dict[str, Any]) -> tuple[Any, str | None]:
         )
     except (SchemaError, Unresolvable, RecursionError, re.error) as error:
         said = error.message if isinstance(error, SchemaError) else str(error)
-        return None, f"the schema itself cannot be used, and no answer can fit it ({type(error).__name__}: {said[:300]})."
+        return f"the schema itself cannot be used, and no answer can fit it ({type(error).__name__}: {said[:300]})."
     if not errors:
-        return value, None
-    return None, "; ".join(f"{_path(error.absolute_path)}: {error.message}" for error in errors[:5]) + "."
+        return None
+    return "; ".join(f"{_path(error.absolute_path)}: {error.message}" for error in errors[:5]) + "."
 
 
 def _path(path: Any) -> str:

@@ -7,16 +7,23 @@ from typing import Any, Literal
 import msgspec
 
 from busagents.domain.chain import Chain, Ledger
-from busagents.domain.events import RecoveryClass, TaskSubmitted
+from busagents.domain.events import Handoff, InputRequired, RecoveryClass, TaskDelegated, TaskOutcome, TaskSubmitted
+from busagents.domain.graph_run import GraphRun
 from busagents.domain.limits import Limits
 from busagents.domain.messages import Artifact, Message, ToolCallPart, Usage
+from busagents.domain.subjects import ThreadRef
+from busagents.domain.swarm_run import SwarmRun
 
-CallStatus = Literal["requested", "started", "done"]
+CallStatus = Literal["requested", "started", "suspended", "delegated", "done"]
 TaskState = Literal["submitted", "working", "input-required", "completed", "failed", "canceled"]
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """One tool call of the current turn, or one step of a function."""
+    """One tool call of the current turn, or one step of a function.
+
+    `approval` is whether a person must approve it: None until that was asked for or decided. With `ends_task` its content is
+    the task's answer. `handoff` is whom the task is handed over to by it.
+    """
 
     part: ToolCallPart
     status: CallStatus = "requested"
@@ -25,6 +32,59 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     content: str = ""
     is_error: bool = False
     unknown: bool = False
+    approval: bool | None = None
+    ends_task: bool = False
+    handoff: Handoff | None = None
+
+
+class Child(msgspec.Struct, frozen=True, gc=False):
+    """A task given to another participant that counts for this one. `outcome` once it ended; `began_ms` is when it was given,
+    in this task's working time.
+    """
+
+    delegated: TaskDelegated
+    began_ms: int = 0
+    outcome: TaskOutcome | None = None
+
+    @property
+    def open(self) -> bool:
+        """It has not ended."""
+        return self.outcome is None
+
+
+class Ask(msgspec.Struct, frozen=True, gc=False):
+    """A question that was asked. `given` is the answer that came, `by` the entry that brought it; `answered` once that is
+    recorded as the answer. `expired`: its deadline passed; `closed`: the child that asked needs no answer any more.
+    """
+
+    required: InputRequired
+    given: Message | None = None
+    by: str = ""
+    answered: bool = False
+    expired: bool = False
+    closed: bool = False
+
+    @property
+    def open(self) -> bool:
+        """It has no answer."""
+        return not self.answered
+
+
+class Orphan(msgspec.Struct, frozen=True, gc=False):
+    """A child nobody waits for any more: it is told to end. `seq` is the entry that left it alone."""
+
+    target: ThreadRef
+    task: str
+    reason: str
+    seq: int
+
+
+class LateAnswer(msgspec.Struct, frozen=True, gc=False):
+    """An answer to no open question: its sender is to be told."""
+
+    task: str
+    request: str
+    entry: str
 
 
 class ModelCall(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +98,10 @@ class ModelCall(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """How a task ended."""
+    """How a task ended.
+
+    `submitted` says who waits for it; `seq` is the entry that ended it; `run` is what a swarm or graph did.
+    """
 
     state: Literal["completed", "failed", "canceled"]
     message: Message | None = None
@@ -47,6 +110,11 @@ class Outcome(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     usage: Usage = Usage()
     output: Any = None
     artifacts: tuple[Artifact, ...] = ()
+    handoff: Handoff | None = None
+    submitted: TaskSubmitted | None = None
+    seq: int = 0
+    elapsed_ms: int = 0
+    run: SwarmRun | GraphRun | None = None
 
 
 class Task(msgspec.Struct, frozen=True, gc=False):
@@ -67,30 +135,48 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     elapsed_ms: int = 0
     cancel: str | None = None
     stalls: int = 0  # processes in a row that took it over and recorded nothing further
+    suspended: bool = False  # a function that waits for others
+    children: dict[str, Child] = {}  # by call; those whose end was taken in are gone
+    asks: dict[str, Ask] = {}  # by request
+    heard: tuple[InputRequired, ...] = ()  # questions of children that are not yet passed on
+    timeout: float | None = None  # seconds a coordinator gave itself
+    timeouts: dict[str, float] = {}  # seconds it gives to nodes, by their call
+    expired: tuple[str, ...] = ()  # the calls of nodes whose time is up; "" is the task's own
+    hooked: tuple[str, ...] = ()  # task hooks that have run
+    run: SwarmRun | GraphRun | None = None
 
     @property
     def started(self) -> bool:
         """A process has taken it on."""
         return self.attempt > 0
 
+    @property
+    def asking(self) -> bool:
+        """It waits for a person, here or further down."""
+        return any(ask.open for ask in self.asks.values())
+
 
 class ThreadState(msgspec.Struct, frozen=True, gc=False):
     """A thread: its conversation, the task at work, the tasks queued behind it, and how the others ended.
 
     `seq` counts the thread's `ev` entries and `head` is the sha256 of the last one. `digest` runs over `messages`.
-    `seen` has the id of each consumed `in` or `stop` entry.
+    `ref` is which thread it is. `seen` has the id of each consumed `in` or `stop` entry, and the `seq` of the entry that consumed it.
     """
 
+    ref: ThreadRef = ThreadRef("", "", "")
     seq: int = 0
     head: str = ""
     digest: str = ""
     messages: Chain[Message] = msgspec.field(default_factory=Chain)
-    seen: Ledger[str, str] = msgspec.field(default_factory=Ledger)
+    seen: Ledger[str, int] = msgspec.field(default_factory=Ledger)
     active: Task | None = None
     queue: tuple[Task, ...] = ()
     finished: Ledger[str, Outcome] = msgspec.field(default_factory=Ledger)
     values: dict[str, Any] = {}
     session_values: dict[str, Any] = {}
+    canceled_ahead: dict[str, str] = {}  # tasks that were canceled before they arrived, with the reason
+    late: tuple[LateAnswer, ...] = ()
+    orphans: Chain[Orphan] = msgspec.field(default_factory=Chain)
 
     @property
     def idle(self) -> bool:
@@ -103,5 +189,5 @@ class ThreadState(msgspec.Struct, frozen=True, gc=False):
         if outcome is not None:
             return outcome.state
         if self.active is not None and self.active.id == task:
-            return "working" if self.active.started else "submitted"
+            return "input-required" if self.active.asking else "working"
         return "submitted" if any(queued.id == task for queued in self.queue) else None

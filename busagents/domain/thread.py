@@ -47,7 +47,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 def apply_events(state: ThreadState, consumed: Iterable[Incoming], events: Iterable[Recorded]) -> ThreadState:
     """The state after consuming messages and recording events, before the entry is sealed."""
     for incoming in consumed:
-        state = replace(state, seen=state.seen.record(incoming.id, incoming.sha256))
+        state = replace(state, seen=state.seen.record(incoming.id, state.seq + 1))
         for recorded in incoming.events:
             state = evolve(state, recorded)
     for recorded in events:

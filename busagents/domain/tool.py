@@ -17,6 +17,8 @@ from busagents.errors import DefinitionError
 
 RecoveryClass = Literal["at_most_once", "idempotent", "read_only"]
 ToolForm = Literal["async", "sync", "generator"]
+Approval = bool | Callable[[dict[str, Any]], Any]
+"""Whether a person must approve each call, or a function (sync or async) of its arguments that says so."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -38,6 +40,7 @@ class Tool:
     form: ToolForm
     fn: Callable[..., Any]
     signature: Signature
+    approval: Approval = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fn(*args, **kwargs)
@@ -74,6 +77,7 @@ def tool(
     read_only: bool = False,
     timeout: float | None = None,
     sequential: bool = False,
+    approval: Approval = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
@@ -87,6 +91,7 @@ def tool(
     read_only: bool = False,
     timeout: float | None = None,
     sequential: bool = False,
+    approval: Approval = False,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a function a tool, as `@tool` or `@tool(idempotent=True)`.
 
@@ -100,6 +105,8 @@ def tool(
         read_only: it changes nothing.
         timeout: seconds after which the call is stopped and reported as failed.
         sequential: never run it beside another tool.
+        approval: True, or a function of the arguments that says so: a person must approve the call before it runs. They may
+            also edit its arguments, or reject it with a reason that the model is told.
 
     Raises:
         DefinitionError: the tool is declared in a way that cannot work; names the fix.
@@ -118,6 +125,7 @@ def tool(
             form=_form(fn),
             fn=fn,
             signature=read_signature(fn, label, parameter_texts),
+            approval=approval,
         )
 
     return declare if fn is None else declare(fn)
@@ -144,12 +152,18 @@ def encode_result(value: Any) -> str:
         ) from None
 
 
-def _check(name: str, fn: Callable[..., Any], idempotent: bool, read_only: bool, timeout: float | None) -> None:
+def check_tool_name(name: str) -> str:
+    """Return the name if a tool may have it, else raise DefinitionError."""
     if not _NAME.fullmatch(name):
         suggestion = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "my_tool"
         raise DefinitionError(
             f"tool name {name[:80]!r}: models take 1 to 64 letters, digits, '_' or '-'; for example name={suggestion!r}"
         )
+    return name
+
+
+def _check(name: str, fn: Callable[..., Any], idempotent: bool, read_only: bool, timeout: float | None) -> None:
+    check_tool_name(name)
     if not inspect.isroutine(fn):
         raise DefinitionError(f"tool {name!r}: @tool goes on a function, not on {type(fn).__name__!r}; decorate a def")
     if idempotent and read_only:

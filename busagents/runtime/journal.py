@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from busagents.domain.codec import (
     VERSION,
     Entry,
@@ -29,7 +31,7 @@ class OpenThread:
 
     def __init__(self, ref: ThreadRef) -> None:
         self.ref = ref
-        self.state = ThreadState()
+        self.state = ThreadState(ref)
         self.head = 0  # position of the last `ev` entry
         self.read_to = 0
         self.incoming: dict[str, Incoming] = {}
@@ -187,9 +189,10 @@ def given_id(stored: StoredMessage) -> str:
 
 
 def _with_task(recorded: Recorded, entry_id: str) -> Recorded:
+    recorded = replace(recorded, entry=entry_id)
     if recorded.task:
         return recorded
-    return Recorded(recorded.event, derived_id("task", entry_id), recorded.turn, recorded.attempt)
+    return replace(recorded, task=derived_id("task", entry_id))
 
 
 def _pass(records: Sequence[Recorded], when: str) -> None:

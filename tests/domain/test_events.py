@@ -18,6 +18,8 @@ WIRE = {
     "task.input": (1, "in"),
     "task.cancel": (1, "stop"),
     "task.outcome": (1, "in"),
+    "task.question": (1, "in"),
+    "task.question_closed": (1, "in"),
     "timer.fired": (1, "in"),
     "task.started": (1, "ev"),
     "model.requested": (1, "ev"),
@@ -27,12 +29,20 @@ WIRE = {
     "tool.completed": (1, "ev"),
     "tool.failed": (1, "ev"),
     "tool.unknown": (1, "ev"),
+    "tool.suspended": (1, "ev"),
+    "approval.decided": (1, "ev"),
+    "hook.decided": (1, "ev"),
     "task.delegated": (1, "ev"),
+    "task.undeliverable": (1, "ev"),
     "input.required": (1, "ev"),
+    "input.answered": (1, "ev"),
+    "input.refused": (1, "ev"),
     "handoff.made": (1, "ev"),
     "edges.chosen": (1, "ev"),
     "node.started": (1, "ev"),
     "node.completed": (1, "ev"),
+    "inputs.chosen": (1, "ev"),
+    "outputs.reduced": (1, "ev"),
     "context.compacted": (1, "ev"),
     "state.set": (1, "ev"),
     "task.completed": (1, "ev"),
@@ -50,7 +60,7 @@ def test_the_wire_tags_are_the_released_ones() -> None:
 
 
 def test_every_event_class_is_in_the_table() -> None:
-    assert {cls for cls in Event.__subclasses__() if cls.__module__ == Event.__module__} == set(EVENT_TYPES)
+    assert {cls for cls in Event.__subclasses__() if cls.__module__.startswith("busagents.")} == set(EVENT_TYPES)
 
 
 def test_three_events_end_a_task() -> None:

@@ -186,7 +186,7 @@ def test_conversations_that_differ_anywhere_have_different_digests() -> None:
 def test_what_a_thread_has_consumed_is_known_by_its_id() -> None:
     world = run_session({"t0": (ScriptedTurn(),), "t1": (ScriptedTurn(),)})
     state = fold_log(world.log, world.incoming)
-    assert dict(state.seen.items()) == {item.id: item.sha256 for item in world.incoming}
+    assert dict(state.seen.items()) == {item.id: 1 for item in world.incoming}
 
 
 def test_a_message_that_nobody_can_read_is_folded_as_the_entry_that_answered_it_says() -> None:

@@ -1,0 +1,68 @@
+"""What the fold's rules share: the task at work, the conversation, and letting go of what a call had waited for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from busagents.domain import events as e
+from busagents.domain.messages import Message
+from busagents.domain.state import Child, Orphan, Task, ThreadState
+from busagents.errors import ChainBroken
+
+Rules = dict[type[e.Event], Callable[[ThreadState, e.Recorded, Any], ThreadState]]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def active(state: ThreadState, recorded: e.Recorded) -> Task:
+    """The task at work, which the event must be about.
+
+    Raises:
+        ChainBroken: it is about another one.
+    """
+    if state.active is None or state.active.id != recorded.task:
+        raise ChainBroken(f"{recorded.event.type} for task {recorded.task!r}, which is not at work: the log was altered")
+    return state.active
+
+
+def add_message(state: ThreadState, message: Message) -> ThreadState:
+    """The conversation with one message more, and its running digest."""
+    digest = hashlib.sha256(state.digest.encode() + _ENCODER.encode(message)).hexdigest()
+    return replace(state, messages=state.messages.append(message), digest=digest)
+
+
+def replace_last(state: ThreadState, message: Message) -> ThreadState:
+    """The conversation with another last message."""
+    kept = replace(state, messages=type(state.messages)(state.messages[:-1]))
+    return add_message(kept, message)
+
+
+def belongs_to(call: str, key: str) -> bool:
+    """Whether a child or question is the call's own or one made inside it: `call`, `call/…`, `call.…`."""
+    return key == call or (key.startswith(call) and key[len(call)] in "/.")
+
+
+def let_go(state: ThreadState, call: str, why: str) -> ThreadState:
+    """Drop the children and questions of a call that has ended. Children that had not are orphans, to be told so."""
+    task = state.active
+    assert task is not None
+    if not task.children and not task.asks:
+        return state
+    gone = [child for key, child in task.children.items() if belongs_to(call, key)]
+    children = {key: child for key, child in task.children.items() if not belongs_to(call, key)}
+    asks = {key: ask for key, ask in task.asks.items() if not belongs_to(call, ask.required.call)}
+    return orphaned(replace(state, active=replace(task, children=children, asks=asks)), gone, why)
+
+
+def orphaned(state: ThreadState, children: list[Child], why: str) -> ThreadState:
+    """Those of the children that had not ended are to be told to."""
+    orphans = state.orphans
+    for child in children:
+        if child.open:
+            orphans = orphans.append(Orphan(child.delegated.target, child.delegated.child, why, state.seq + 1))
+    return replace(state, orphans=orphans)
