@@ -24,10 +24,10 @@ from busagents.domain.decision import (
     Decision,
     RunTool,
     WaitRetry,
-    cancel_queued,
     cancel_task,
     fail_task,
     recover,
+    settle_first,
     start_next,
 )
 from busagents.domain.limits import Limits
@@ -57,8 +57,8 @@ class AgentPolicy(msgspec.Struct, frozen=True):
 
     def decide(self, state: ThreadState) -> Decision:
         """What to record now, or which effects are outstanding."""
-        if state.queue and (canceled := cancel_queued(state)) is not None:
-            return canceled
+        if (first := settle_first(state)) is not None:
+            return first
         task = state.active
         if task is None:
             return start_next(state, owner=self.owner, definition=self.definition, limits=self.limits)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from busagents.domain import events as e
 from busagents.domain.limits import Limits
 from busagents.domain.messages import ToolCallPart
+from busagents.domain.questions import settle_questions
 from busagents.domain.state import Task, ThreadState
 
 MAX_STALLS = 5  # processes that may end, one after the other, in the same step of a task before it is given up
@@ -48,7 +49,47 @@ class RunFunction(msgspec.Struct, frozen=True):
     attempt: int
 
 
-Command = CallModel | WaitRetry | RunTool | RunFunction
+class CheckApproval(msgspec.Struct, frozen=True):
+    """Ask the tool's own function whether a person must approve the call. Ends in `approval.decided`."""
+
+    task: str
+    turn: int
+    part: ToolCallPart
+
+
+class ChooseEdges(msgspec.Struct, frozen=True):
+    """Evaluate the conditions on the edges out of a node that ended. Ends in `edges.chosen`."""
+
+    task: str
+    node: str
+    run: int
+
+
+class ChooseInputs(msgspec.Struct, frozen=True):
+    """Let the user's function make what a node is asked. Ends in `inputs.chosen`."""
+
+    task: str
+    node: str
+    run: int
+
+
+class ReduceOutputs(msgspec.Struct, frozen=True):
+    """Let the user's reducer make one result of the many of a node. Ends in `outputs.reduced`."""
+
+    task: str
+    node: str
+    run: int
+
+
+class RunHooks(msgspec.Struct, frozen=True):
+    """Run the participant's task hooks: `point` is before_task or after_task. Ends in `hook.decided`."""
+
+    task: str
+    turn: int
+    point: str
+
+
+Command = CallModel | WaitRetry | RunTool | RunFunction | CheckApproval | ChooseEdges | ChooseInputs | ReduceOutputs | RunHooks
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -69,20 +110,41 @@ def command_key(command: Command) -> tuple[str, str, int, int, str]:
             return ("tool", task, turn, attempt, part.call)
         case RunFunction(task, attempt):
             return ("function", task, 0, attempt, "")
+        case CheckApproval(task, turn, part):
+            return ("approval", task, turn, 0, part.call)
+        case ChooseEdges(task, node, run):
+            return ("edges", task, 0, run, node)
+        case ChooseInputs(task, node, run):
+            return ("inputs", task, 0, run, node)
+        case ReduceOutputs(task, node, run):
+            return ("reduce", task, 0, run, node)
+        case RunHooks(task, turn, point):
+            return ("hooks", task, turn, 0, point)
 
 
-def cancel_queued(state: ThreadState) -> Decision | None:
-    """End the tasks of the queue that are canceled, whatever is at work before them. Shared by all deciders."""
+def settle_first(state: ThreadState) -> Decision | None:
+    """What every kind of participant records before anything else: canceled tasks of the queue end, whatever is at work before
+    them; answers are taken or refused; questions of children are passed on.
+    """
     record = [e.Recorded(e.TaskCanceled(queued.cancel), queued.id) for queued in state.queue if queued.cancel is not None]
+    record += settle_questions(state)
     return Decision(tuple(record)) if record else None
 
 
-def start_next(state: ThreadState, *, owner: str, definition: str, limits: Limits) -> Decision:
-    """Start the first task of the queue. Shared by all deciders."""
+def start_next(
+    state: ThreadState,
+    *,
+    owner: str,
+    definition: str,
+    limits: Limits,
+    coordinator: Literal["", "swarm", "graph"] = "",
+    timeout: float | None = None,
+) -> Decision:
+    """Start the first task of the queue. Shared by all deciders. `timeout` in seconds is a coordinator's."""
     if not state.queue:
         return Decision()
     task = state.queue[0]
-    started = e.TaskStarted(owner, definition, limits.tightened(task.submitted.limits))
+    started = e.TaskStarted(owner, definition, limits.tightened(task.submitted.limits), coordinator, timeout)
     return Decision((e.Recorded(started, task.id, attempt=1),))
 
 

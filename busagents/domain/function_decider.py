@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from busagents.domain import events as e
-from busagents.domain.decision import Decision, RunFunction, cancel_queued, cancel_task, recover, start_next
+from busagents.domain.decision import Decision, RunFunction, cancel_task, recover, settle_first, start_next
 from busagents.domain.limits import Limits
 from busagents.domain.state import ThreadState
 
@@ -19,8 +19,8 @@ class FunctionPolicy(msgspec.Struct, frozen=True):
 
     def decide(self, state: ThreadState) -> Decision:
         """What to record now, or which effects are outstanding."""
-        if state.queue and (canceled := cancel_queued(state)) is not None:
-            return canceled
+        if (first := settle_first(state)) is not None:
+            return first
         task = state.active
         if task is None:
             return start_next(state, owner=self.owner, definition=self.definition, limits=self.limits)

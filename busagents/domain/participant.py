@@ -9,7 +9,8 @@ from busagents.domain.subjects import RESERVED_PARTICIPANT, check_token
 from busagents.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from busagents.domain.participant_tool import Approval, ParticipantTool
+    from busagents.domain.participant_tool import ParticipantTool
+    from busagents.domain.tool import Approval
 
 
 class Participant:
