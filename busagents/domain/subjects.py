@@ -3,6 +3,7 @@
     busagents.log.<participant>.<session>.<thread>.<in|ev|stop>     entries of the log
     busagents.live.<session>.<participant>.<thread>                 live feed: republished `ev` entries and deltas
     busagents.owner.<participant>.<session>.<thread>                request: does a live process own this thread?
+    busagents.catchup.<participant>.<session>.<thread>              asks whoever writes there to show its text from the beginning
     busagents.timer.set.<participant>.<session>.<thread>.<timer>    arms a timer (see docs/subjects.md)
 
 A token is 1 to 64 characters of `A-Z a-z 0-9 _ -`: NATS itself would accept `*` inside a literal subject.
@@ -26,6 +27,7 @@ BLOB_BUCKET = "BUSAGENTS_BLOBS"
 LOG_PREFIX = "busagents.log"
 LIVE_PREFIX = "busagents.live"
 OWNER_PREFIX = "busagents.owner"
+CATCH_UP_PREFIX = "busagents.catchup"
 TIMER_SET_PREFIX = "busagents.timer.set"
 TIMER_FIRED_PREFIX = "busagents.timer.fired"
 MAIN_THREAD = "main"
@@ -150,6 +152,28 @@ def parse_owner_subject(subject: str) -> ThreadRef:
     if len(tokens) == 5 and subject.startswith(OWNER_PREFIX + "."):
         return ThreadRef(tokens[2], tokens[3], tokens[4]).checked()
     raise InvalidName(f"subject {subject!r} is no ownership question: expected {OWNER_PREFIX}.<participant>.<session>.<thread>")
+
+
+def catch_up_subject(ref: ThreadRef) -> str:
+    """Publishing here asks for the text that is being written in the thread, from its beginning, on the live feed."""
+    return f"{CATCH_UP_PREFIX}.{ref.participant}.{ref.session}.{ref.thread}"
+
+
+def catch_up_filter(participant: str) -> str:
+    """What each replica of a participant listens to, to show what it writes."""
+    return f"{CATCH_UP_PREFIX}.{check_token(participant, 'participant')}.*.*"
+
+
+def parse_catch_up_subject(subject: str) -> ThreadRef:
+    """The inverse of catch_up_subject.
+
+    Raises:
+        InvalidName: the subject is no such question.
+    """
+    tokens = subject.split(".")
+    if len(tokens) == 5 and subject.startswith(CATCH_UP_PREFIX + "."):
+        return ThreadRef(tokens[2], tokens[3], tokens[4]).checked()
+    raise InvalidName(f"subject {subject!r} asks for no text: expected {CATCH_UP_PREFIX}.<participant>.<session>.<thread>")
 
 
 def timer_subject(ref: ThreadRef, timer: str) -> str:

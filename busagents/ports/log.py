@@ -172,6 +172,14 @@ class Bus(Protocol):
         """True if a live process answers within `timeout` seconds that it holds the thread."""
         ...
 
+    async def hear_catch_ups(self, participant: str, callback: CatchUpHeard) -> None:
+        """Call `callback(ref)` at once for each thread of the participant whose text somebody asks for."""
+        ...
+
+    async def ask_catch_up(self, ref: ThreadRef) -> None:
+        """Ask whoever writes in the thread to show its text from the beginning on the live feed. Best effort."""
+        ...
+
     async def put_blob(self, data: bytes) -> str:
         """Store bytes under their sha256 (hex), which is returned. Storing the same bytes again does nothing."""
         ...
@@ -221,3 +229,9 @@ class OwnsThread(Protocol):
     """Answers whether this process holds a thread now."""
 
     def __call__(self, ref: ThreadRef) -> bool: ...
+
+
+class CatchUpHeard(Protocol):
+    """Called with each thread whose text is asked for."""
+
+    def __call__(self, ref: ThreadRef) -> None: ...

@@ -415,6 +415,16 @@ class LiveContract:
         assert not await asker.ask_owner(other, timeout=0.1)
         assert not await asker.ask_owner(new_ref(), timeout=SOON)
 
+    async def test_every_process_of_a_participant_hears_whose_text_is_asked_for(self, connect: Connect) -> None:
+        writers, asker, ref = [await connect(), await connect()], await connect(), new_ref()
+        heard: asyncio.Queue[ThreadRef] = asyncio.Queue()
+        for bus in writers:
+            await bus.hear_catch_ups(ref.participant, heard.put_nowait)
+        await asker.ask_catch_up(new_ref())
+        await asker.ask_catch_up(ref)
+        async with asyncio.timeout(SOON):
+            assert [await heard.get(), await heard.get()] == [ref, ref]
+
 
 class BlobContract:
     """The blob store and discovery."""

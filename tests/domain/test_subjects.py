@@ -41,6 +41,11 @@ def test_an_ownership_question_parses_back_to_its_thread(ref: s.ThreadRef) -> No
     assert s.parse_owner_subject(s.owner_subject(ref)) == ref
 
 
+@given(thread_refs)
+def test_a_question_for_text_parses_back_to_its_thread(ref: s.ThreadRef) -> None:
+    assert s.parse_catch_up_subject(s.catch_up_subject(ref)) == ref
+
+
 @given(thread_refs, thread_refs, kinds, kinds)
 def test_two_threads_or_kinds_never_share_a_subject(a: s.ThreadRef, b: s.ThreadRef, x: s.Kind, y: s.Kind) -> None:
     assert (s.log_subject(a, x) == s.log_subject(b, y)) == ((a, x) == (b, y))
@@ -73,6 +78,11 @@ def test_an_inbox_takes_messages_and_cancels_of_its_participant_and_no_facts(ref
 @given(thread_refs, tokens)
 def test_a_participant_hears_the_ownership_questions_of_its_own_threads(ref: s.ThreadRef, other: str) -> None:
     assert matches(s.owner_filter(other), s.owner_subject(ref)) == (other == ref.participant)
+
+
+@given(thread_refs, tokens)
+def test_a_participant_hears_the_questions_for_text_of_its_own_threads(ref: s.ThreadRef, other: str) -> None:
+    assert matches(s.catch_up_filter(other), s.catch_up_subject(ref)) == (other == ref.participant)
 
 
 @given(thread_refs, tokens)
@@ -129,6 +139,7 @@ def test_a_thread_with_a_name_that_no_subject_can_hold_is_refused_by_that_name(f
         s.inbox_filters,
         s.inbox_consumer,
         s.owner_filter,
+        s.catch_up_filter,
         s.stop_filter,
         lambda bad: s.timer_subject(s.ThreadRef("p", "s"), bad),
     ],
@@ -172,6 +183,14 @@ def test_a_subject_that_is_not_of_the_live_feed_is_refused(subject: str) -> None
 def test_a_subject_that_is_no_ownership_question_is_refused(subject: str) -> None:
     with pytest.raises(InvalidName):
         s.parse_owner_subject(subject)
+
+
+@pytest.mark.parametrize(
+    "subject", ["busagents.catchup.p.s", "busagents.catchup.p.>.t", "busagents.owner.p.s.t", "busagents.catchup.p.s.t.x"]
+)
+def test_a_subject_that_asks_for_no_text_is_refused(subject: str) -> None:
+    with pytest.raises(InvalidName):
+        s.parse_catch_up_subject(subject)
 
 
 def test_an_invalid_name_is_the_callers_mistake() -> None:

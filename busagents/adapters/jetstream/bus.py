@@ -19,15 +19,18 @@ from busagents.adapters.jetstream.streams import ConsumerSettings
 from busagents.domain.subjects import (
     STREAM,
     ThreadRef,
+    catch_up_filter,
+    catch_up_subject,
     inbox_consumer,
     live_subject,
     owner_filter,
     owner_subject,
+    parse_catch_up_subject,
     parse_log_subject,
     parse_owner_subject,
     stop_filter,
 )
-from busagents.ports.log import Announced, OwnsThread, StopHeard
+from busagents.ports.log import Announced, CatchUpHeard, OwnsThread, StopHeard
 
 _CONSUMER_NOT_FOUND = 10014
 
@@ -109,6 +112,20 @@ class JetStreamBus:
         except (nats.errors.Error, TimeoutError):  # silence, or nobody there to ask
             return False
         return True
+
+    async def hear_catch_ups(self, participant: str, callback: CatchUpHeard) -> None:
+        """See Bus.hear_catch_ups."""
+
+        async def asked(message: Msg) -> None:
+            callback(parse_catch_up_subject(message.subject))
+
+        await self.client.subscribe(catch_up_filter(participant), cb=asked)
+        await self.client.flush()
+
+    async def ask_catch_up(self, ref: ThreadRef) -> None:
+        """See Bus.ask_catch_up."""
+        with contextlib.suppress(nats.errors.Error):  # best effort: the text comes with the record
+            await self.client.publish(catch_up_subject(ref), b"")
 
     async def put_blob(self, data: bytes) -> str:
         """See Bus.put_blob."""

@@ -13,7 +13,7 @@ from busagents.adapters.memory.store import MemoryStore
 from busagents.domain.codec import sha256_hex
 from busagents.domain.subjects import ThreadRef, check_token
 from busagents.errors import BlobMissing
-from busagents.ports.log import Announced, LiveMessage, OwnsThread, StopHeard
+from busagents.ports.log import Announced, CatchUpHeard, LiveMessage, OwnsThread, StopHeard
 
 
 class MemoryBus:
@@ -29,6 +29,7 @@ class MemoryBus:
         self._inboxes: list[MemoryInbox] = []
         self._owners: list[tuple[str, OwnsThread]] = []
         self._stops: list[tuple[str, StopHeard]] = []
+        self._catch_ups: list[tuple[str, CatchUpHeard]] = []
         self._announced: list[Announced] = []
 
     @property
@@ -78,6 +79,17 @@ class MemoryBus:
         await asyncio.sleep(timeout if asked else 0)
         return False
 
+    async def hear_catch_ups(self, participant: str, callback: CatchUpHeard) -> None:
+        """See Bus.hear_catch_ups."""
+        self._catch_ups.append((participant, callback))
+        self.store.catch_ups.append(self._catch_ups[-1])
+
+    async def ask_catch_up(self, ref: ThreadRef) -> None:
+        """See Bus.ask_catch_up."""
+        for participant, callback in list(self.store.catch_ups):
+            if participant == ref.participant:
+                callback(ref)
+
     async def put_blob(self, data: bytes) -> str:
         """See Bus.put_blob."""
         key = sha256_hex(data)
@@ -112,4 +124,5 @@ class MemoryBus:
             await inbox.close()
         self.store.owners = [item for item in self.store.owners if item not in self._owners]
         self.store.stops = [item for item in self.store.stops if item not in self._stops]
+        self.store.catch_ups = [item for item in self.store.catch_ups if item not in self._catch_ups]
         self.store.announced = [item for item in self.store.announced if item not in self._announced]

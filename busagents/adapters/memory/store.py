@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from busagents.domain.subjects import Kind, ThreadRef
-from busagents.ports.log import Announced, LiveMessage, OwnsThread, StopHeard, StoredMessage
+from busagents.ports.log import Announced, CatchUpHeard, LiveMessage, OwnsThread, StopHeard, StoredMessage
 
 if TYPE_CHECKING:
     from busagents.adapters.memory.queue import MemoryQueue
@@ -23,6 +23,7 @@ class MemoryStore:
         self.blobs: dict[str, bytes] = {}
         self.owners: list[tuple[str, OwnsThread]] = []
         self.stops: list[tuple[str, StopHeard]] = []
+        self.catch_ups: list[tuple[str, CatchUpHeard]] = []
         self.watchers: list[tuple[str, Callable[[LiveMessage], None]]] = []
         self.announced: list[Announced] = []
         self._entries: list[StoredMessage] = []
