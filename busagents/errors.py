@@ -31,6 +31,7 @@
     ├── StepError                  the function participant: a recorded step has no result to return
     │   ├── StepUnknown
     │   └── StepFailed
+    ├── CallFailed                 the tool or function that called a participant: it did not answer
     ├── TaskError                  the caller of a task: it ended, and not with an answer
     │   ├── TaskFailed
     │   ├── TaskCanceled
@@ -189,6 +190,15 @@ class StepUnknown(StepError):
 
 class StepFailed(StepError):
     """The step raised in an earlier run of the function; its error text was recorded."""
+
+
+class CallFailed(BusAgentsError):
+    """A participant that a tool or function called did not answer; `reason` is a stable word."""
+
+    def __init__(self, message: str, *, participant: str, reason: str) -> None:
+        super().__init__(message)
+        self.participant = participant
+        self.reason = reason
 
 
 class TaskError(BusAgentsError):

@@ -13,21 +13,15 @@ from typing import Any
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.adapters.jetstream.identity import StreamIdentity
 from busagents.adapters.jetstream.provision import provision
-from busagents.bootstrap.models import resolve_model
-from busagents.bootstrap.services import Definition, load_definition
-from busagents.domain.agent import Agent
-from busagents.domain.agent_decider import AgentPolicy, ToolPolicy
-from busagents.domain.function_decider import FunctionPolicy
+from busagents.bootstrap.kinds import Definition, kind_name, kind_of
+from busagents.bootstrap.services import load_definition
 from busagents.errors import BusAgentsError, BusError
 from busagents.ports.clock import Clock
 from busagents.ports.log import Bus
 from busagents.runtime import failpoints
-from busagents.runtime.agent_performer import AgentPerformer
 from busagents.runtime.clock import SystemClock
-from busagents.runtime.function_performer import FunctionPerformer
 from busagents.runtime.journal import Journal
 from busagents.runtime.live_feed import LiveFeed
-from busagents.runtime.session_values import SessionValues
 from busagents.runtime.status import StatusWriter
 from busagents.runtime.worker import Worker
 from busagents.settings import Settings, load_settings
@@ -65,7 +59,7 @@ async def run_participant(
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
         feed = LiveFeed(bus)
-        worker, model = _make_worker(definition, bus, clock, settings, status, feed)
+        worker, model = make_worker(definition, bus, clock, settings, status, feed)
         if stop is None:
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -74,7 +68,7 @@ async def run_participant(
             definition.name,
             description=definition.description,
             version="0.1.0",
-            metadata={"model": model, "kind": "agent" if isinstance(definition, Agent) else "function"},
+            metadata={"model": model, "kind": kind_name(definition)},
         )
 
         def ready() -> None:
@@ -89,43 +83,24 @@ async def run_participant(
         await bus.close()
 
 
-def _make_worker(
+def make_worker(
     definition: Definition, bus: Bus, clock: Clock, settings: Settings, status: StatusWriter, feed: LiveFeed
 ) -> tuple[Worker, str]:
-    """The worker of a definition, and the name of its model ("" for a function)."""
-    shared = SessionValues(bus)
+    """The worker of a definition, and the name of its model ("" without one)."""
     owner = f"{os.uname().nodename}-{os.getpid()}-{clock.new_id()[-6:]}"
-    policy: AgentPolicy | FunctionPolicy
-    performer: AgentPerformer | FunctionPerformer
-    name = ""
-    if isinstance(definition, Agent):
-        model = resolve_model(definition.model, settings)
-        name = model.name
-        policy = AgentPolicy(
-            owner,
-            definition.definition_hash(name),
-            name,
-            definition.limits,
-            definition.settings,
-            {tool.name: ToolPolicy(tool.recovery, tool.sequential) for tool in definition.tools.values()},
-            definition.tool_concurrency,
-        )
-        performer = AgentPerformer(definition, model, shared, feed)
-    else:
-        policy = FunctionPolicy(owner, definition.definition_hash, definition.limits)
-        performer = FunctionPerformer(definition, shared, feed.add)
+    kind = kind_of(definition, bus, settings, owner, feed)
     worker = Worker(
         bus,
         clock,
         Journal(bus, clock, always_replay=settings.always_replay),
         definition.name,
-        policy,
-        performer,
+        kind.policy,
+        kind.performer,
         slots=definition.max_parallel_tasks,
         heartbeat=settings.ack_wait / 3,
         status=status,
     )
-    return worker, name
+    return worker, kind.model
 
 
 def main(payload: dict[str, Any], status_fd: int | None = None, *, on_ready: Callable[[str], None] | None = None) -> None:

@@ -17,11 +17,9 @@ from typing import Any
 
 import msgspec
 
-from busagents.domain.agent import Agent
-from busagents.domain.function import Function
+from busagents.bootstrap.kinds import Definition, kind_name
+from busagents.domain.participant import with_parts
 from busagents.errors import ConfigError
-
-Definition = Agent | Function
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -79,7 +77,7 @@ def service_files(folder: Path) -> list[Path]:
 def discover(paths: list[str]) -> tuple[list[Found], list[Unread]]:
     """What all the paths declare, and what could not be read; one broken file does not hide the others."""
     targets = [str(file) for path in paths for file in (service_files(Path(path)) if Path(path).is_dir() else [Path(path)])]
-    found: list[Found] = []
+    declared: list[tuple[str, Definition]] = []
     unread: list[Unread] = []
     for target in targets:
         place, _, wanted = target.partition(":")
@@ -88,9 +86,16 @@ def discover(paths: list[str]) -> tuple[list[Found], list[Unread]]:
         except ConfigError as error:
             unread.append(Unread(target, str(error)))
             continue
-        for item in definitions:
-            kind = "agent" if isinstance(item, Agent) else "function"
-            found.append(Found(f"{place}:{item.name}", item.name, kind, item.description, item.replicas))
+        declared += [(place, item) for item in definitions]
+    named = {item.name for _, item in declared}
+    for place, item in list(declared):  # a member or node that stands nowhere by itself belongs where it is used
+        for part in with_parts([item]):
+            if isinstance(part, Definition) and part.name not in named:
+                named.add(part.name)
+                declared.append((place, part))
+    found = [
+        Found(f"{place}:{item.name}", item.name, kind_name(item), item.description, item.replicas) for place, item in declared
+    ]
     return found, unread
 
 
@@ -114,7 +119,12 @@ def _declared(target: str, wanted: str) -> list[Definition]:
         raise ConfigError(f"{target} cannot be imported ({type(error).__name__}: {error}): fix it, or leave it out") from error
     elsewhere = _imported_names(path) if is_file and not wanted else set()
     values = {id(value): value for name, value in vars(module).items() if name not in elsewhere}
-    return [v for v in values.values() if isinstance(v, Agent | Function) and (not wanted or v.name == wanted)]
+    declared = [value for value in values.values() if isinstance(value, Definition)]
+    if not wanted:
+        return declared
+    named = [item for item in declared if item.name == wanted]
+    parts = (item for item in with_parts(declared) if isinstance(item, Definition) and item.name == wanted)
+    return named or list(parts)[:1]
 
 
 def _extend_path(folder: Path | None) -> None:

@@ -6,8 +6,8 @@ It looks only at what is recorded, so the same function serves a fresh task, a t
     queued                          → start it
     canceled                        → answer open calls, end it
     model call open                 → perform it (or wait for its next attempt; or fail with its last error)
-    tool calls open                 → start those there is room for; perform the started ones
-    every tool call answered        → next turn, within the limits
+    tool calls open                 → `tool_calls`: start, delegate, ask for approval; perform the started ones
+    every tool call answered        → next turn, within the limits, unless a call hands over or is the answer
     an answer without tool calls    → complete, or ask again if it does not fit the task's schema
 """
 
@@ -22,7 +22,7 @@ from busagents.domain import events as e
 from busagents.domain.decision import (
     CallModel,
     Decision,
-    RunTool,
+    RunHooks,
     WaitRetry,
     cancel_task,
     fail_task,
@@ -31,17 +31,12 @@ from busagents.domain.decision import (
     start_next,
 )
 from busagents.domain.limits import Limits
+from busagents.domain.messages import assistant
 from busagents.domain.output import parse_output
 from busagents.domain.state import Task, ThreadState
+from busagents.domain.tool_calls import CallPolicy, ToolPolicy, handed_over
 
 _MAX_CORRECTIONS = 2
-
-
-class ToolPolicy(msgspec.Struct, frozen=True):
-    """What deciding needs to know of a tool."""
-
-    recovery: e.RecoveryClass
-    sequential: bool = False
 
 
 class AgentPolicy(msgspec.Struct, frozen=True):
@@ -54,6 +49,7 @@ class AgentPolicy(msgspec.Struct, frozen=True):
     settings: Mapping[str, Any]
     tools: Mapping[str, ToolPolicy]
     tool_concurrency: int
+    task_hooks: tuple[str, ...] = ()  # the points at which hooks of its tasks run
 
     def decide(self, state: ThreadState) -> Decision:
         """What to record now, or which effects are outstanding."""
@@ -66,12 +62,16 @@ class AgentPolicy(msgspec.Struct, frozen=True):
             return cancel_task(task)
         if task.model is not None:
             return self._open_model_call(task)
+        if "before_task" in self.task_hooks and "before_task" not in task.hooked:
+            return Decision(perform=(RunHooks(task.id, task.turn, "before_task"),))
         if task.answer is None:
             return Decision((self._request(state, task, turn=1),))
         if any(call.status != "done" for call in task.calls):
-            return self._open_tool_calls(task)
+            return CallPolicy(self.tools, self.tool_concurrency).decide(state, task)
         if task.calls:
-            return Decision((self._next_turn(state, task),))
+            return Decision((self._answered_by_a_call(task) or self._next_turn(state, task),))
+        if "after_task" in self.task_hooks and "after_task" not in task.hooked and task.stop_reason == "stop":
+            return Decision(perform=(RunHooks(task.id, task.turn, "after_task"),))
         return Decision((self._answered(state, task),))
 
     def recover(self, state: ThreadState) -> tuple[e.Recorded, ...]:
@@ -87,28 +87,6 @@ class AgentPolicy(msgspec.Struct, frozen=True):
             return Decision((fail_task(task, call.failed_code, call.failed_message),))
         return Decision(perform=(WaitRetry(task.id, task.turn, call.attempt + 1, call.retry_in),))
 
-    def _open_tool_calls(self, task: Task) -> Decision:
-        started = [call for call in task.calls if call.status == "started"]
-        waiting = [call for call in task.calls if call.status == "requested"]
-        begin: list[e.Recorded] = []
-        alone = any(self._tool(call.part.name).sequential for call in started)
-        for call in waiting:
-            policy = self._tool(call.part.name)
-            running = len(started) + len(begin)
-            if alone or running >= self.tool_concurrency or (policy.sequential and running):
-                break  # order is the model's: a later call does not overtake
-            alone = policy.sequential
-            begin.append(
-                e.Recorded(e.ToolStarted(call.part.call, call.part.name, policy.recovery), task.id, task.turn, attempt=1)
-            )
-        if begin:
-            return Decision(tuple(begin))
-        return Decision(perform=tuple(RunTool(task.id, task.turn, call.attempt, call.part) for call in started))
-
-    def _tool(self, name: str) -> ToolPolicy:
-        # A tool that does not exist has no effect: it may be "run" again, to tell the model so.
-        return self.tools.get(name, ToolPolicy("read_only"))
-
     def _request(self, state: ThreadState, task: Task, *, turn: int, note: str = "") -> e.Recorded:
         requested = e.ModelRequested(self.model, state.seq, state.digest, dict(self.settings), note)
         return e.Recorded(requested, task.id, turn, attempt=1)
@@ -118,6 +96,22 @@ class AgentPolicy(msgspec.Struct, frozen=True):
         if reached is not None:
             return fail_task(task, *reached)
         return self._request(state, task, turn=task.turn + 1, note=note)
+
+    def _answered_by_a_call(self, task: Task) -> e.Recorded | None:
+        """The end of a task by what a call said: it hands over, or its result is the answer."""
+        handoff = handed_over(task)
+        if handoff is not None:
+            said = task.answer.text if task.answer is not None else ""
+            completed = e.TaskCompleted(assistant(said or handoff.message), task.usage, handoff=handoff)
+            return e.Recorded(completed, task.id, task.turn, task.attempt)
+        final = next((call.content for call in task.calls if call.ends_task and not call.is_error), None)
+        if final is None:
+            return None
+        schema = task.submitted.output_schema
+        output, problem = parse_output(final, schema) if schema is not None else (None, None)
+        if problem is not None:
+            return None  # it does not fit what was asked for: the model makes it fit
+        return e.Recorded(e.TaskCompleted(assistant(final), task.usage, output), task.id, task.turn, task.attempt)
 
     def _answered(self, state: ThreadState, task: Task) -> e.Recorded:
         answer = task.answer

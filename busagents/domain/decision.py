@@ -34,12 +34,13 @@ class WaitRetry(msgspec.Struct, frozen=True):
 
 
 class RunTool(msgspec.Struct, frozen=True):
-    """Run a tool whose `tool.started` is stored."""
+    """Run a tool whose `tool.started` is stored. `edited`: a person changed the arguments."""
 
     task: str
     turn: int
     attempt: int
     part: ToolCallPart
+    edited: bool = False
 
 
 class RunFunction(msgspec.Struct, frozen=True):
@@ -106,7 +107,7 @@ def command_key(command: Command) -> tuple[str, str, int, int, str]:
             return ("model", task, turn, attempt, "")
         case WaitRetry(task, turn, attempt, _):
             return ("wait", task, turn, attempt, "")
-        case RunTool(task, turn, attempt, part):
+        case RunTool(task, turn, attempt, part, _):
             return ("tool", task, turn, attempt, part.call)
         case RunFunction(task, attempt):
             return ("function", task, 0, attempt, "")

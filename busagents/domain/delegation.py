@@ -41,18 +41,13 @@ def delegate(
         call,
         target,
         message,
-        child=derived_id("task", delegation_entry(target, *scope)),
+        child=derived_id("child", str(target), *scope),
         limits=remaining(task),
         output_schema=output_schema,
         handoffs=tuple(handoffs),
         ends_task=ends_task,
     )
     return e.Recorded(delegated, task.id, task.turn, max(1, task.attempt))
-
-
-def delegation_entry(target: ThreadRef, *scope: str) -> str:
-    """The id of the `task.submitted` that follows."""
-    return derived_id("delegate", str(target), *scope)
 
 
 def lasting_thread(state: ThreadState, name: str) -> str:

@@ -43,8 +43,8 @@ def replace_last(state: ThreadState, message: Message) -> ThreadState:
 
 
 def belongs_to(call: str, key: str) -> bool:
-    """Whether a child or question is the call's own or one made inside it: `call`, `call/…`, `call.…`."""
-    return key == call or (key.startswith(call) and key[len(call)] in "/.")
+    """Whether a child or question is the call's own, or was made inside it (`call / …`), or is one of a node's items (`node#1.0`)."""
+    return key == call or key.startswith(f"{call} / ") or ("#" in call and key.startswith(f"{call}."))
 
 
 def let_go(state: ThreadState, call: str, why: str) -> ThreadState:

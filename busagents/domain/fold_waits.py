@@ -15,7 +15,7 @@ from busagents.domain.state import Ask, Call, Child, LateAnswer, Task, ThreadSta
 
 def _delegated(state: ThreadState, recorded: e.Recorded, event: e.TaskDelegated) -> ThreadState:
     task = active(state, recorded)
-    children = {**task.children, event.call: Child(event, task.elapsed_ms)}
+    children = {**task.children, event.call: Child(event, task.elapsed_ms, state.seq + 1)}
     state = replace(state, active=replace(task, children=children))
     if _call(task, event.call) is None:
         return state
@@ -100,7 +100,7 @@ def _question_closed(state: ThreadState, recorded: e.Recorded, event: e.Question
 def _input_required(state: ThreadState, recorded: e.Recorded, event: e.InputRequired) -> ThreadState:
     task = active(state, recorded)
     heard = tuple(required for required in task.heard if required.request != event.request)
-    asks = {**task.asks, event.request: Ask(event)}
+    asks = {**task.asks, event.request: Ask(event, seq=state.seq + 1)}
     task = replace(task, asks=asks, heard=heard, stalls=0)
     return replace(state, active=task)
 
@@ -124,7 +124,7 @@ def _answered(state: ThreadState, recorded: e.Recorded, event: e.InputAnswered) 
     if not event.answer:  # its deadline passed
         default = ask.required.default
         given = user(default) if isinstance(default, str) else Message("user", (DataPart(default),))
-    asks = {**task.asks, event.request: replace(ask, given=given, by=event.answer, answered=True)}
+    asks = {**task.asks, event.request: replace(ask, given=given, by=event.answer, answered=True, seq=state.seq + 1)}
     return replace(state, active=replace(task, asks=asks, stalls=0))
 
 

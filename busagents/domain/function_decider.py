@@ -8,6 +8,7 @@ from busagents.domain import events as e
 from busagents.domain.decision import Decision, RunFunction, cancel_task, recover, settle_first, start_next
 from busagents.domain.limits import Limits
 from busagents.domain.state import ThreadState
+from busagents.domain.tool_calls import waits
 
 
 class FunctionPolicy(msgspec.Struct, frozen=True):
@@ -26,6 +27,11 @@ class FunctionPolicy(msgspec.Struct, frozen=True):
             return start_next(state, owner=self.owner, definition=self.definition, limits=self.limits)
         if task.cancel is not None:
             return cancel_task(task)
+        if task.suspended:
+            if waits(task, ""):
+                return Decision()
+            again = e.TaskStarted(self.owner, self.definition, task.limits)
+            return Decision((e.Recorded(again, task.id, attempt=task.attempt + 1),))
         return Decision(perform=(RunFunction(task.id, task.attempt),))
 
     def recover(self, state: ThreadState) -> tuple[e.Recorded, ...]:

@@ -22,7 +22,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """One tool call of the current turn, or one step of a function.
 
     `approval` is whether a person must approve it: None until that was asked for or decided. With `ends_task` its content is
-    the task's answer. `handoff` is whom the task is handed over to by it.
+    the task's answer.
     """
 
     part: ToolCallPart
@@ -34,16 +34,16 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     unknown: bool = False
     approval: bool | None = None
     ends_task: bool = False
-    handoff: Handoff | None = None
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
     """A task given to another participant that counts for this one. `outcome` once it ended; `began_ms` is when it was given,
-    in this task's working time.
+    in this task's working time; `seq` the entry that gave it.
     """
 
     delegated: TaskDelegated
     began_ms: int = 0
+    seq: int = 0
     outcome: TaskOutcome | None = None
 
     @property
@@ -54,7 +54,7 @@ class Child(msgspec.Struct, frozen=True, gc=False):
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A question that was asked. `given` is the answer that came, `by` the entry that brought it; `answered` once that is
-    recorded as the answer. `expired`: its deadline passed; `closed`: the child that asked needs no answer any more.
+    recorded as the answer. `expired`: its deadline passed; `closed`: the child that asked needs no answer any more. `seq` is the entry that asked, then the one that answered.
     """
 
     required: InputRequired
@@ -63,6 +63,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     answered: bool = False
     expired: bool = False
     closed: bool = False
+    seq: int = 0
 
     @property
     def open(self) -> bool:

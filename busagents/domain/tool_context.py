@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from busagents.domain.messages import Message
+    from busagents.domain.participant import Participant
 
 
 class State(Protocol):
@@ -82,4 +86,31 @@ class ToolContext(Protocol):
 
     def emit(self, progress: str | dict[str, Any]) -> None:
         """Show progress to whoever watches. Best effort: it is not recorded."""
+        ...
+
+    def ask(self, question: str, *, schema: Any = None, timeout: float | None = None, default: Any = None) -> Any:
+        """Ask a person; the answer's text, or a value of `schema` (a type or a JSON Schema). Await it in an async tool; in a sync
+        tool the answer is returned.
+
+        Nothing runs or is held meanwhile, for seconds or weeks: the tool stops here, and runs again from its beginning once it
+        has its answer. What stands before the question must bear that. After `timeout` seconds `default` is the answer.
+
+        Raises:
+            InvalidInput: no question, or no time.
+            DefinitionError: `schema` has no JSON Schema.
+        """
+        ...
+
+    def call(self, participant: Participant | str, message: str | Message, *, output_type: Any = None) -> Any:
+        """Give another participant a task; its answer's text, or a value of `output_type`. Await it in an async tool, also
+        several at once with asyncio.gather; in a sync tool the answer is returned. It is called once, however often the tool
+        runs: as with `ask`, the tool stops here and runs again from its beginning.
+
+        Raises:
+            CallFailed: it failed, was canceled, or nobody of that name was ever on the bus.
+        """
+        ...
+
+    def end_task(self, text: str) -> None:
+        """Make `text` the answer of the agent's task, once this tool has ended: the model is not asked again."""
         ...

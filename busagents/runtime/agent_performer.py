@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from busagents.domain.agent import Agent
-from busagents.domain.decision import CallModel, Command, RunFunction, RunTool, WaitRetry
+from busagents.domain.decision import CallModel, CheckApproval, Command, RunTool, WaitRetry
 from busagents.domain.events import Recorded
 from busagents.errors import DefinitionError
 from busagents.ports.model import Model
@@ -30,5 +30,7 @@ class AgentPerformer:
                 return [await self._models.wait(work, command)]
             case RunTool():
                 return await self._tools.run(work, command)
-            case RunFunction():
-                raise DefinitionError(f"agent {self._name!r} was given a function's task: its log belongs to a function")
+            case CheckApproval():
+                return [await self._tools.check_approval(work, command)]
+            case _:
+                raise DefinitionError(f"agent {self._name!r} was given another participant's task: its log is not an agent's")

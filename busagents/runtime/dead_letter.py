@@ -5,9 +5,11 @@ from __future__ import annotations
 from busagents.domain import events as e
 from busagents.domain.codec import derived_id
 from busagents.domain.decision import close_calls
+from busagents.domain.outbox import outgoing
 from busagents.domain.thread import apply_events
 from busagents.ports.log import Delivery
 from busagents.runtime.journal import Journal
+from busagents.runtime.outbox import Outbox
 
 MAX_FAILURES = 5  # deliveries on which the worker itself raised
 # Deliveries whose process ended before it recorded anything. A dead link takes one each ack wait too, for the 30 s for which the
@@ -17,7 +19,7 @@ MAX_UNSTARTED = 100
 REASON = "dead_letter"
 
 
-async def record_dead_letter(journal: Journal, delivery: Delivery, why: str) -> bool:
+async def record_dead_letter(journal: Journal, outbox: Outbox, delivery: Delivery, why: str) -> bool:
     """Fail the delivery's task and the one at work in its thread; the thread's next task works. True if none waits there.
 
     Raises:
@@ -36,5 +38,7 @@ async def record_dead_letter(journal: Journal, delivery: Delivery, why: str) -> 
     open_tasks = dict.fromkeys(task for task in tasks if state.task_state(task) == "submitted" or incoming.problem)
     records += [e.Recorded(e.TaskFailed(REASON, text), task) for task in open_tasks]
     if records or consumed:
-        await journal.append(thread, consumed, records, state=apply_events(state, (), records))
+        before, after = thread.state, apply_events(state, (), records)
+        await journal.append(thread, consumed, records, state=after)
+        await outbox.deliver(thread.ref, outgoing(before, records, after))
     return thread.state.idle and not thread.incoming

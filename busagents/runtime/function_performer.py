@@ -20,6 +20,7 @@ from busagents.errors import InvalidInput, StepFailed, StepUnknown
 from busagents.runtime import failpoints
 from busagents.runtime.performer import Delta, Show, Work
 from busagents.runtime.session_values import SessionValues
+from busagents.runtime.suspension import Suspended, Waits, run_to_end_or_wait
 from busagents.runtime.tool_context import RunningToolContext
 from busagents.runtime.user_code import plain_progress, raised_by_it
 
@@ -39,12 +40,16 @@ class FunctionPerformer:
         task = work.state.active
         assert task is not None, "a function runs for a started task"
         shared = await self._session_values.load(work.ref.session) if self._function.takes_context else {}
-        context = RunningFunctionContext(work, task, shared, self._show)
+        waits = Waits(work, task, "", in_thread=False)
+        context = RunningFunctionContext(work, task, shared, self._show, waits)
         request = FunctionTask(task.id, work.ref.session, task.submitted.prompt)
         arguments = (request, context) if self._function.takes_context else (request,)
         try:
-            message, artifacts = await self._collect(work, task, self._function.fn(*arguments))
+            body = self._collect(work, task, self._function.fn(*arguments))
+            message, artifacts = await (run_to_end_or_wait(body, waits) if self._function.takes_context else body)
             event: e.Event = e.TaskCompleted(message, artifacts=artifacts)
+        except Suspended:
+            return waits.records(task.attempt)
         except BaseException as error:  # the participant is the user's code: what it raises ends its task, recorded
             if not raised_by_it(error):
                 raise
@@ -82,7 +87,7 @@ async def _items(produced: Any) -> AsyncIterator[Any]:
 class RunningFunctionContext(RunningToolContext):
     """domain.function.FunctionContext of one run."""
 
-    def __init__(self, work: Work, task: Task, session_values: dict[str, Any], show: Show) -> None:
+    def __init__(self, work: Work, task: Task, session_values: dict[str, Any], show: Show, waits: Waits) -> None:
         key = derived_id("task", str(work.ref), task.id)
         super().__init__(
             work.ref,
@@ -93,12 +98,17 @@ class RunningFunctionContext(RunningToolContext):
             work.state.values,
             session_values,
             lambda progress: show(work.ref, Delta(task.id, 0, task.attempt, progress=progress)),
+            waits,
         )
         self._work = work
         self._task = task
 
     async def step(self, name: str, call: Callable[[], Awaitable[T]], *, recovery: e.RecoveryClass = "at_most_once") -> T:
         """See FunctionContext.step."""
+        with self._waits.step():  # what waits beside it is not stopped before it is recorded
+            return await self._step(name, call, recovery)
+
+    async def _step(self, name: str, call: Callable[[], Awaitable[T]], recovery: e.RecoveryClass) -> T:
         known = next((item for item in self._calls() if item.part.call == name), None)
         if known is not None and known.status == "done":
             result: T = _replayed(name, known)

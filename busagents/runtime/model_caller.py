@@ -8,6 +8,7 @@ import random
 from busagents.domain import events as e
 from busagents.domain.agent import Agent
 from busagents.domain.decision import CallModel, WaitRetry
+from busagents.domain.handoff import HANDOFF_TOOL, handoff_description, handoff_parameters
 from busagents.domain.storable_text import storable
 from busagents.errors import ModelError, ModelTransient
 from busagents.ports.model import Model, ModelRequest, ReasoningDelta, TextDelta, ToolSpec, TurnCompleted
@@ -69,7 +70,11 @@ class ModelCaller:
         task = work.state.active
         schema = task.submitted.output_schema if task is not None else None
         messages = work.state.messages
-        return ModelRequest(self._model.name, self._agent.system, messages, self._specs, self._agent.settings, schema)
+        specs = self._specs
+        if task is not None and task.submitted.handoffs and HANDOFF_TOOL not in self._agent.tools:
+            members = task.submitted.handoffs
+            specs = (*specs, ToolSpec(HANDOFF_TOOL, handoff_description(members), handoff_parameters(members)))
+        return ModelRequest(self._model.name, self._agent.system, messages, specs, self._agent.settings, schema)
 
 
 def _failed(work: Work, error: ModelError) -> e.ModelFailed:

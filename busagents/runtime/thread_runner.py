@@ -9,11 +9,13 @@ from typing import Protocol
 from busagents.domain import events as e
 from busagents.domain.agent_decider import limit_reached
 from busagents.domain.decision import Command, Decision, close_calls, command_key, fail_task
+from busagents.domain.outbox import Outgoing, outgoing, unconfirmed
 from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
 from busagents.domain.thread import UNREADABLE, Incoming, apply_events
 from busagents.ports.clock import Clock
 from busagents.runtime.journal import Journal, OpenThread
+from busagents.runtime.outbox import Outbox
 from busagents.runtime.performer import Performer
 
 _STOP_GRACE = 0.5  # seconds a canceled effect may take to clean up
@@ -32,10 +34,13 @@ Key = tuple[str, str, int, int, str]
 class ThreadRunner:
     """The one worker of a thread in this process; to a performer, the thread's Work."""
 
-    def __init__(self, thread: OpenThread, journal: Journal, policy: Policy, performer: Performer, clock: Clock) -> None:
+    def __init__(
+        self, thread: OpenThread, journal: Journal, outbox: Outbox, policy: Policy, performer: Performer, clock: Clock
+    ) -> None:
         self.thread = thread
         self.appended = False
         self._journal = journal
+        self._outbox = outbox
         self._policy = policy
         self._performer = performer
         self._clock = clock
@@ -46,6 +51,8 @@ class ThreadRunner:
         self._effects: dict[Key, asyncio.Task[list[e.Recorded]]] = {}
         self._asked: list[tuple[Sequence[e.Recorded], asyncio.Future[None]]] = []
         self._takers: dict[str, asyncio.Future[bool]] = {}
+        self._outgoing: list[Outgoing] = []
+        self._undelivered: list[e.Recorded] = []
         self._began = clock.monotonic()
         self._began_for = ""
         self._base_ms = 0
@@ -96,8 +103,11 @@ class ThreadRunner:
                 effect.cancel()
         self._wake.set()
 
-    async def run(self, *, takeover: bool) -> bool:
-        """Work until the thread is idle (True) or drained with work left (False).
+    async def run(self, *, takeover: bool, resend: int | None = None) -> bool:
+        """Work until nothing is outstanding (True) or drained with work left (False).
+
+        `takeover`: another process had the thread at work. `resend`: what the entries from that seq on tell others may not have
+        been sent.
 
         Raises:
             Fenced: another process owns the thread; all effects of this one are stopped.
@@ -105,16 +115,20 @@ class ThreadRunner:
         """
         try:
             records: list[e.Recorded] = list(self._policy.recover(self.state)) if takeover else []
+            if resend is not None:
+                self._outgoing += unconfirmed(self.state, resend)
+                await self._deliver()
             while True:
                 if self._reread:
                     self._reread = False
                     await self._journal.refresh(self.thread)
                 records += await self._stop_for_cancel()
                 commands = await self._settle(records)
+                self._start(commands)  # none while draining
+                await self._deliver()
                 if self._draining and not self._effects and not self._reread:  # what was promised to be read is read
                     return self.state.idle and not self.thread.incoming
-                self._start(commands)
-                if not (self._effects or self._reread or self._asked or self.thread.incoming):
+                if not (self._effects or self._reread or self._asked or self._undelivered or self.thread.incoming):
                     return True
                 records = await self._next_results()
         finally:
@@ -129,6 +143,14 @@ class ThreadRunner:
         for taken in self._takers.values():
             if not taken.done():
                 taken.set_result(False)
+
+    async def _deliver(self) -> None:
+        """Tell others what the stored entries say. Not under the fence: whoever goes on would tell them the same."""
+        items, self._outgoing = self._outgoing, []
+        if items:
+            self._undelivered += await self._outbox.deliver(self.ref, items)
+        if self._undelivered:
+            self._wake.set()
 
     async def _settle(self, results: Sequence[e.Recorded]) -> tuple[Command, ...]:
         """Record results, messages, and every decision that follows from them, in one entry."""
@@ -149,6 +171,7 @@ class ThreadRunner:
             state = apply_events(state, (), decision.record)
             records.extend(decision.record)
         if records or consumed:
+            self._outgoing += outgoing(self.state, records, state)
             await self._journal.append(self.thread, consumed, records, state=state)
             self.appended = True
         for _, stored in asked:
@@ -181,7 +204,8 @@ class ThreadRunner:
         except TimeoutError:
             return await self._time_is_up()
         self._wake.clear()
-        return self._harvest()
+        undelivered, self._undelivered = self._undelivered, []
+        return [*undelivered, *self._harvest()]
 
     def _harvest(self) -> list[e.Recorded]:
         done = [key for key, effect in self._effects.items() if effect.done()]

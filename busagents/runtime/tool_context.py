@@ -9,8 +9,12 @@ from typing import Any
 import msgspec
 
 from busagents.domain.events import StateScope, StateSet
+from busagents.domain.messages import Message
+from busagents.domain.participant import Participant
+from busagents.domain.storable_text import storable
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import InvalidInput
+from busagents.runtime.suspension import Waits
 from busagents.runtime.user_code import plain_progress
 
 
@@ -59,6 +63,7 @@ class RunningToolContext:
         values: dict[str, Any],
         session_values: dict[str, Any],
         emit: Callable[[Any], None],
+        waits: Waits,
     ) -> None:
         self.participant = ref.participant
         self.session_id = ref.session
@@ -69,11 +74,25 @@ class RunningToolContext:
         self.state = RecordedState("agent", values)
         self.session = RecordedState("session", session_values)
         self.cancelled = False
+        self.answer: str | None = None
         self._emit = emit
+        self._waits = waits
 
     def emit(self, progress: str | dict[str, Any]) -> None:
         """See ToolContext.emit."""
         self._emit(plain_progress(progress))
+
+    def ask(self, question: str, *, schema: Any = None, timeout: float | None = None, default: Any = None) -> Any:
+        """See ToolContext.ask."""
+        return self._waits.ask(question, schema, timeout, default)
+
+    def call(self, participant: Participant | str, message: str | Message, *, output_type: Any = None) -> Any:
+        """See ToolContext.call."""
+        return self._waits.call(participant, message, output_type)
+
+    def end_task(self, text: str) -> None:
+        """See ToolContext.end_task."""
+        self.answer = storable(text)
 
     def cancel(self) -> None:
         """Tell a tool that nobody can stop that its task is over."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from busagents.domain import events as e
 from busagents.domain.agent import Agent
 from busagents.domain.codec import derived_id
-from busagents.domain.decision import RunTool
+from busagents.domain.decision import CheckApproval, RunTool
 from busagents.domain.storable_text import told
 from busagents.domain.tool import Tool, encode_result
 from busagents.errors import ToolArgumentsInvalid
@@ -18,8 +21,11 @@ from busagents.runtime import failpoints
 from busagents.runtime.daemon_thread import in_thread
 from busagents.runtime.performer import Delta, Show, Work
 from busagents.runtime.session_values import SessionValues
+from busagents.runtime.suspension import Suspended, Waits, run_to_end_or_wait
 from busagents.runtime.tool_context import RunningToolContext
 from busagents.runtime.user_code import raised_by_it
+
+_log = logging.getLogger("busagents.tools")
 
 
 class ToolRunner:
@@ -36,22 +42,44 @@ class ToolRunner:
         call = command.part.call
         changes: list[e.StateSet] = []
         event: e.Event
-        if tool is None:
+        if not isinstance(tool, Tool):
             known = ", ".join(self._agent.tools) or "none"
             text = f"There is no tool {command.part.name!r}. The tools are: {known}."
             event = e.ToolFailed(call, "unknown_tool", text, work.elapsed())
         else:
-            context = await self._context(work, command, tool)
+            task = work.state.active
+            assert task is not None, "a tool runs for a task at work"
+            waits = Waits(work, task, call, in_thread=tool.form == "sync")
+            context = await self._context(work, command, tool, waits)
             try:
-                content = await self._outcome(tool, command, context)
+                content = await self._outcome(tool, command, context, waits)
+            except Suspended:
+                return waits.records(command.attempt)
             except _Failed as failed:
                 event = e.ToolFailed(call, failed.code, str(failed), work.elapsed())
             else:
-                event = e.ToolCompleted(call, content, work.elapsed())
+                final = context.answer
+                event = e.ToolCompleted(call, content if final is None else final, work.elapsed(), final is not None)
                 changes = context.changes()
         return [e.Recorded(item, command.task, command.turn, command.attempt) for item in (*changes, event)]
 
-    async def _context(self, work: Work, command: RunTool, tool: Tool) -> RunningToolContext:
+    async def check_approval(self, work: Work, command: CheckApproval) -> e.Recorded:
+        """Let the tool's own function say whether a person must approve the call. If it cannot, a person must."""
+        part = command.part
+        required = True
+        tool = self._agent.tools.get(part.name)
+        try:
+            arguments = msgspec.json.decode(part.arguments, type=dict[str, Any])
+            if tool is not None and callable(tool.approval):
+                said = tool.approval(arguments)
+                required = bool(await said if inspect.isawaitable(said) else said)
+        except BaseException as error:
+            if not raised_by_it(error):
+                raise
+            _log.warning("approval of %s: %s; a person is asked", part.name, told(error))
+        return e.Recorded(e.ApprovalDecided(part.call, required), command.task, command.turn, 1)
+
+    async def _context(self, work: Work, command: RunTool, tool: Tool, waits: Waits) -> RunningToolContext:
         call = command.part.call
         loop = asyncio.get_running_loop()
 
@@ -61,9 +89,9 @@ class ToolRunner:
 
         shared = await self._session_values.load(work.ref.session) if tool.context_parameter else {}
         key = derived_id("call", str(work.ref), command.task, str(command.turn), call)
-        return RunningToolContext(work.ref, command.task, call, command.attempt, key, work.state.values, shared, emit)
+        return RunningToolContext(work.ref, command.task, call, command.attempt, key, work.state.values, shared, emit, waits)
 
-    async def _outcome(self, tool: Tool, command: RunTool, context: RunningToolContext) -> str:
+    async def _outcome(self, tool: Tool, command: RunTool, context: RunningToolContext, waits: Waits) -> str:
         try:
             arguments = tool.arguments(command.part.arguments)
         except ToolArgumentsInvalid as error:
@@ -72,9 +100,11 @@ class ToolRunner:
             if failpoints.armed():
                 failpoints.hit("tool:before")
             async with asyncio.timeout(tool.timeout) as limit:
-                content = encode_result(await run_tool(tool, arguments, context))
+                content = encode_result(await _run(tool, arguments, context, waits))
             if failpoints.armed():
                 failpoints.hit("tool:after")
+        except Suspended:
+            raise
         except BaseException as error:  # a tool is the user's code: what it raises is its result, told to the model
             context.cancel()
             if isinstance(error, TimeoutError) and limit.expired():
@@ -83,6 +113,8 @@ class ToolRunner:
             if not raised_by_it(error):
                 raise
             raise _Failed("error", told(error)) from None
+        if command.edited:
+            content = f"A person changed this call's arguments to {command.part.arguments}. Its result:\n{content}"
         return content
 
 
@@ -90,6 +122,13 @@ class _Failed(Exception):
     def __init__(self, code: Any, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+async def _run(tool: Tool, arguments: Mapping[str, Any], context: RunningToolContext, waits: Waits) -> Any:
+    running = run_tool(tool, arguments, context)
+    if tool.context_parameter is None:  # it has no way to wait for anybody
+        return await running
+    return await run_to_end_or_wait(running, waits)
 
 
 async def run_tool(tool: Tool, arguments: Mapping[str, Any], context: RunningToolContext) -> Any:

@@ -20,6 +20,7 @@ from busagents.runtime.dead_letter import MAX_FAILURES, MAX_UNSTARTED, record_de
 from busagents.runtime.failure_count import FailureCount
 from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.live_feed import LiveMessageBody, Refusal
+from busagents.runtime.outbox import Outbox
 from busagents.runtime.performer import Performer
 from busagents.runtime.status import StatusWriter
 from busagents.runtime.thread_cache import ThreadCache
@@ -65,6 +66,7 @@ class Worker:
         status: StatusWriter | None = None,
     ) -> None:
         self._bus, self._clock, self._journal = bus, clock, journal
+        self._outbox = Outbox(bus)
         self._participant, self._policy, self._performer = participant, policy, performer
         self._slots, self._heartbeat = slots, heartbeat
         self._status = status or StatusWriter(None)
@@ -234,13 +236,15 @@ class Worker:
         delivery = job.delivery
         thread = await self._known(delivery, again=again)
         for left in reversed(range(_OPENINGS)):
-            if delivery.deliveries > MAX_UNSTARTED and thread.state.active is None and _waits(thread, delivery):
+            parked = self._parked(thread)
+            if delivery.deliveries > MAX_UNSTARTED and parked and _waits(thread, delivery):
                 return await self._give_up(delivery, "each process that received it ended before it could begin")
-            takeover = thread.state.active is not None
+            takeover = not parked
             if takeover and await self._owner_answers(delivery):
                 return "answered"  # it holds a delivery of its own and reads ours before it decides again
             try:
-                return await self._run(job, thread, takeover=takeover)
+                resend = _consumed_at(thread, delivery) if delivery.deliveries > 1 or again else None
+                return await self._run(job, thread, takeover=takeover, resend=resend)
             except Fenced:
                 if not left or job.appended:
                     raise
@@ -264,15 +268,24 @@ class Worker:
         window = _OWNER_WINDOW if delivery.deliveries == 1 else _OWNER_WINDOW_REDELIVERED
         return await self._bus.ask_owner(delivery.message.ref, timeout=window)
 
-    async def _run(self, job: _Job, thread: OpenThread, *, takeover: bool) -> Verdict:
-        runner = job.runner = ThreadRunner(thread, self._journal, self._policy, self._performer, self._clock)
+    def _parked(self, thread: OpenThread) -> bool:
+        """Nobody is at work on the thread: its task, if it has one, waits for others or for a person. Whoever gets the message
+        it waited for goes on at once.
+        """
+        if thread.state.active is None:
+            return True
+        decision = self._policy.decide(thread.state)
+        return not decision.record and not decision.perform
+
+    async def _run(self, job: _Job, thread: OpenThread, *, takeover: bool, resend: int | None) -> Verdict:
+        runner = job.runner = ThreadRunner(thread, self._journal, self._outbox, self._policy, self._performer, self._clock)
         if takeover:
             runner.reread()  # what was stored while the old owner was asked
         if self._stopping:
             runner.drain()
         job.opened.set()
         try:
-            idle = await runner.run(takeover=takeover)
+            idle = await runner.run(takeover=takeover, resend=resend)
         finally:  # before anything else runs: what arrives from here on waits for the next run, or begins one
             job.appended |= runner.appended
             job.runner = None
@@ -284,7 +297,7 @@ class Worker:
 
     async def _give_up(self, delivery: Delivery, why: str) -> Verdict:
         try:
-            idle = await record_dead_letter(self._journal, delivery, why)
+            idle = await record_dead_letter(self._journal, self._outbox, delivery, why)
         except (LogError, BusError, Fenced) as error:
             _log.error("thread %s: its failure cannot be recorded: %s", delivery.message.ref, error)
             return "later"
@@ -294,6 +307,12 @@ class Worker:
 def _waits(thread: OpenThread, delivery: Delivery) -> bool:
     """Nobody has taken the message on yet."""
     return any(incoming.position == delivery.message.position for incoming in thread.incoming.values())
+
+
+def _consumed_at(thread: OpenThread, delivery: Delivery) -> int | None:
+    """The seq of the entry that took the message in, or None."""
+    known = delivery.message.entry_id or ""
+    return thread.state.seen.get(known) if known else 1
 
 
 def _wait(tries: int) -> float:

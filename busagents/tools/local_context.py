@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from busagents.domain.messages import Message
+from busagents.domain.participant import Participant
 from busagents.errors import InvalidInput
 
 
@@ -56,7 +58,38 @@ class LocalToolContext:
     state: LocalState = field(default_factory=LocalState)
     session: LocalState = field(default_factory=LocalState)
     emitted: list[str | dict[str, Any]] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+    """What `ask` and `call` give, in order."""
+    sync: bool = False
+    """True for a tool that is no coroutine: it gets the answers as they are; an async one awaits them."""
+    asked: list[str] = field(default_factory=list)
+    answer: str | None = None
 
     def emit(self, progress: str | dict[str, Any]) -> None:
         """Keep the progress in `emitted`."""
         self.emitted.append(progress)
+
+    def ask(self, question: str, *, schema: Any = None, timeout: float | None = None, default: Any = None) -> Any:
+        """Note the question; the next of `answers`."""
+        self.asked.append(question)
+        return self._next()
+
+    def call(self, participant: Participant | str, message: str | Message, *, output_type: Any = None) -> Any:
+        """Note what was called with what; the next of `answers`."""
+        name = participant if isinstance(participant, str) else participant.name
+        self.asked.append(f"{name}: {message if isinstance(message, str) else message.text}")
+        return self._next()
+
+    def end_task(self, text: str) -> None:
+        """Keep the text in `answer`."""
+        self.answer = text
+
+    def _next(self) -> Any:
+        if not self.answers:
+            raise InvalidInput(f"nobody answers {self.asked[-1]!r} here: pass LocalToolContext(answers=[…])")
+        answer = self.answers.pop(0)
+        return answer if self.sync else _given(answer)
+
+
+async def _given(answer: Any) -> Any:
+    return answer

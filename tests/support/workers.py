@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.log import MemoryLog
 from busagents.adapters.memory.store import MemoryStore
-from busagents.bootstrap.participant import _make_worker
-from busagents.bootstrap.services import Definition
+from busagents.bootstrap.participant import make_worker
+from busagents.bootstrap.kinds import Definition
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
 from busagents.runtime.client.client import Client
@@ -103,7 +103,7 @@ class Process:
         self.bus = bus
         self.feed = LiveFeed(bus)
         self._status = status or StatusWriter(None)
-        self.worker, _ = _make_worker(definition, bus, SystemClock(), settings, self._status, self.feed)
+        self.worker, _ = make_worker(definition, bus, SystemClock(), settings, self._status, self.feed)
         self.stop = asyncio.Event()
         self._ready = asyncio.Event()
         self._task = asyncio.create_task(self.worker.run(self._ready.set, self.stop))

@@ -16,13 +16,14 @@ from busagents.domain.subjects import MAIN_THREAD, ThreadRef, check_token
 from busagents.errors import InvalidInput, NotFound
 from busagents.ports.log import Announced, Bus
 from busagents.runtime.client.live_session import LiveSessions
-from busagents.runtime.client.outgoing import send_event
 from busagents.runtime.client.replay import Replay, replay_session
+from busagents.runtime.client.session_stream import Place, SessionStream
 from busagents.runtime.client.submission import checked_key, submission
 from busagents.runtime.client.task import Task
 from busagents.runtime.client.task_event import TaskEvent, read_events, task_of_entry
 from busagents.runtime.client.task_index import SessionInfo, TaskIndex, TaskInfo
 from busagents.runtime.journal import Journal
+from busagents.runtime.outgoing import send_event
 
 _REDRIVABLE = ("failed", "canceled")
 _LOOK_AGAIN = 2.0  # seconds: messages to participants are not announced live
@@ -185,6 +186,22 @@ class Client:
         finally:
             listening.cancel()
             await live.close()
+
+    def stream(self, session: str, *, after: int | Place = 0, until: str | None = None) -> SessionStream:
+        """A session as it happens: every event of all its participants and threads, stored and to come, each once and in the
+        log's order, and between them what is written right now.
+
+        Args:
+            after: a position of the log, or the `place` of a stream that was left: go on behind it. 0: from the beginning.
+            until: the id of a task with whose end the stream ends; None: it goes on for ever.
+
+        Raises:
+            InvalidName: no session can have that name.
+            InvalidInput: `after` is negative.
+        While it is read: LogError, a fact that this code cannot understand, or the log of the thread of `until` cannot be
+        trusted; BusUnreachable. Go on later, behind `place`.
+        """
+        return SessionStream(self.bus, self._live, check_token(session, "session"), after, until)
 
     async def agents(self) -> list[Announced]:
         """The participants that are live on the bus now."""

@@ -39,7 +39,7 @@ async def follow(
                 yield stored
                 seen = stored.position
         elif not message.position:
-            body = _decoded(message.body)
+            body = decoded(message.body)
             if body is not None:
                 yield body
         elif message.position > seen:
@@ -57,7 +57,8 @@ async def _next(queue: LiveQueue, silence: float) -> LiveMessage | None:
         return None
 
 
-def _decoded(body: bytes) -> LiveMessageBody | None:
+def decoded(body: bytes) -> LiveMessageBody | None:
+    """What a live message without a position says; None if it is not one of ours."""
     try:
         return _DELTAS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):  # anybody may publish there, a newer version too; the log has what matters

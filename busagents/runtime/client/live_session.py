@@ -17,12 +17,12 @@ LiveQueue = asyncio.Queue[LiveMessage]
 
 
 class LiveSession:
-    """Hands a session's live messages to the queues of those who watch a thread."""
+    """Hands a session's live messages to the queues of those who watch it, or a thread of it."""
 
     def __init__(self, subscription: LiveSubscription) -> None:
         self._subscription = subscription
         # Weak: a handle on a task that nobody reads goes, and its queue with it.
-        self._queues: defaultdict[ThreadRef, WeakSet[LiveQueue]] = defaultdict(WeakSet)
+        self._queues: defaultdict[ThreadRef | None, WeakSet[LiveQueue]] = defaultdict(WeakSet)
         self._pump = asyncio.create_task(self._run())
 
     @property
@@ -30,13 +30,13 @@ class LiveSession:
         """Nobody watches."""
         return not any(self._queues.values())
 
-    def open(self, ref: ThreadRef) -> LiveQueue:
-        """Start to collect a thread's messages."""
+    def open(self, ref: ThreadRef | None) -> LiveQueue:
+        """Start to collect a thread's messages; those of the whole session for None."""
         queue: LiveQueue = asyncio.Queue(_QUEUE)
         self._queues[ref].add(queue)
         return queue
 
-    def leave(self, ref: ThreadRef, queue: LiveQueue) -> None:
+    def leave(self, ref: ThreadRef | None, queue: LiveQueue) -> None:
         """Stop collecting."""
         self._queues[ref].discard(queue)
         if not self._queues[ref]:
@@ -49,10 +49,11 @@ class LiveSession:
 
     async def _run(self) -> None:
         async for message in self._subscription:
-            for queue in self._queues.get(message.ref, ()):
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(message)
+            for watched in (message.ref, None):
+                for queue in self._queues.get(watched, ()):
+                    if queue.full():
+                        queue.get_nowait()
+                    queue.put_nowait(message)
 
 
 class LiveSessions:

@@ -18,11 +18,12 @@ from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
 from busagents.runtime.client.follow import follow
 from busagents.runtime.client.live_session import LiveQueue, LiveSession, LiveSessions
-from busagents.runtime.client.outgoing import send_event
+from busagents.runtime.client.live_text import LiveText, OpenTurn
 from busagents.runtime.client.submission import checked_text
 from busagents.runtime.client.task_event import TaskEvent, read_events
 from busagents.runtime.client.text_stream import TextStream
-from busagents.runtime.live_feed import LiveMessageBody, Refusal
+from busagents.runtime.live_feed import LiveMessageBody
+from busagents.runtime.outgoing import send_event
 from busagents.runtime.performer import Delta
 
 
@@ -67,7 +68,8 @@ class Task:
         self._after = position
 
     async def stream(self) -> AsyncIterator[TaskEvent | Delta]:
-        """Recorded events of the task, each once and in order, and between them live deltas; ends with the task.
+        """Recorded events of the task, each once and in order, and between them live deltas; ends with the task. Who comes late
+        to a turn gets its text from the beginning.
 
         Raises:
             LogError: the thread's log cannot be trusted or understood; the task waits until it is mended.
@@ -79,18 +81,22 @@ class Task:
             queue = live.open(self.ref)
         else:
             live, queue = early
+        turn, text = OpenTurn(), LiveText(self._bus, self.ref)
+        if early is None:
+            await text.ask()  # somebody may be in the middle of it
         try:
             async for item in follow(self._bus, self.ref, queue, after=self._after, fresh=early is not None):
                 if isinstance(item, LiveMessageBody):
                     if item.refused is not None:
-                        raise _refused(item.refused)
+                        raise item.refused.as_error()
                     for delta in item.deltas:
-                        if delta.task == self.id:
-                            yield delta
+                        if delta.task == self.id and turn.place(delta) != "past" and (piece := await text.new(delta)):
+                            yield piece
                     continue
                 for event in await read_events(self._bus, item):
                     if event.task != self.id:
                         continue
+                    turn.note(event.type, event.task, event.turn, event.attempt)
                     if not isinstance(event.event, TERMINAL):
                         yield event
                         continue
@@ -182,8 +188,3 @@ class Task:
                 said = f": {reason}" if reason else ""
                 raise errors.TaskCanceled(f"task {self.id} was canceled{said}", task=self.id, session=self.session)
         raise AssertionError(f"{end.type} ends no task")
-
-
-def _refused(refusal: Refusal) -> errors.LogError:
-    kinds = (errors.ChainBroken, errors.UnreadableEntry, errors.BlobMissing, errors.LogRegressed)
-    return next((kind for kind in kinds if kind.__name__ == refusal.error), errors.LogError)(refusal.message)

@@ -15,7 +15,6 @@ class TextStream:
         self._attempt = 0
         self._shown = ""  # of this turn, over all attempts
         self._attempt_text = ""  # of this attempt, without a gap
-        self._lost = False  # a piece of this attempt is missing: wait for the recorded turn
         self._done: set[int] = set()
         self._any = False
 
@@ -27,13 +26,13 @@ class TextStream:
         if delta.attempt < self._attempt:  # a process that was thought dead
             return ""
         if delta.attempt != self._attempt:
-            self._attempt, self._attempt_text, self._lost = delta.attempt, "", False
-        if delta.at + len(delta.text) <= len(self._attempt_text):  # told twice
+            self._attempt, self._attempt_text = delta.attempt, ""
+        known = len(self._attempt_text)
+        if (
+            delta.at > known or delta.at + len(delta.text) <= known
+        ):  # a piece is missing: it is told again, or recorded; or told twice
             return ""
-        if self._lost or delta.at != len(self._attempt_text):
-            self._lost = True
-            return ""
-        self._attempt_text += delta.text
+        self._attempt_text += delta.text[known - delta.at :]
         return self._show(self._attempt_text)
 
     def event(self, event: TaskEvent) -> str:
@@ -52,7 +51,7 @@ class TextStream:
     def _enter(self, turn: int) -> None:
         if turn != self._turn:
             self._any = self._any or bool(self._shown)
-            self._turn, self._attempt, self._shown, self._attempt_text, self._lost = turn, 0, "", "", False
+            self._turn, self._attempt, self._shown, self._attempt_text = turn, 0, "", ""
 
     def _show(self, text: str, *, whole: bool = False) -> str:
         if text.startswith(self._shown):
