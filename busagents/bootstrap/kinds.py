@@ -9,7 +9,7 @@ from busagents.domain.agent import Agent
 from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
 from busagents.domain.function_decider import FunctionPolicy
-from busagents.domain.participant_tool import ParticipantTool
+from busagents.domain.participant import ParticipantTool
 from busagents.domain.person import Person
 from busagents.domain.person_decider import person_policy
 from busagents.domain.tool import Approval, Tool

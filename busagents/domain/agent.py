@@ -9,8 +9,7 @@ import msgspec
 
 from busagents.domain.codec import sha256_hex
 from busagents.domain.limits import Limits
-from busagents.domain.participant import Participant, at_least_one
-from busagents.domain.participant_tool import ParticipantTool
+from busagents.domain.participant import Participant, ParticipantTool, at_least_one
 from busagents.domain.tool import Tool, tool
 from busagents.errors import DefinitionError
 

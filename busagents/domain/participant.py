@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from busagents.domain.subjects import RESERVED_PARTICIPANT, check_token
+from busagents.domain.tool import Approval, check_tool_name
 from busagents.errors import DefinitionError
 
-if TYPE_CHECKING:
-    from busagents.domain.participant_tool import ParticipantTool
-    from busagents.domain.tool import Approval
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "What it shall do, with everything it needs to know."}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
 
 
 class Participant:
@@ -59,20 +64,35 @@ class Participant:
         Raises:
             DefinitionError: there is no description, so no model could choose it.
         """
-        from busagents.domain.participant_tool import participant_tool
-
-        return participant_tool(
-            self,
-            name or self.name,
-            self.description if description is None else description,
-            share_context=share_context,
-            preserve_context=preserve_context,
-            delegate=delegate,
-            approval=approval,
-        )
+        label = check_tool_name(name or self.name)
+        text = self.description if description is None else description
+        if not text.strip():
+            raise DefinitionError(
+                f"{self!r} has no description, so no model could tell when to use it: "
+                "give it description=…, or pass one to as_tool(description=…)"
+            )
+        return ParticipantTool(label, text, self, share_context, preserve_context, delegate, approval)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+@dataclass(frozen=True, eq=False)
+class ParticipantTool:
+    """Made by `Participant.as_tool`; see there."""
+
+    name: str
+    description: str
+    participant: Participant
+    share_context: bool
+    preserve_context: bool
+    delegate: bool
+    approval: Approval
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments object."""
+        return _SCHEMA
 
 
 def check_participant(name: str) -> str:

@@ -13,7 +13,7 @@ from busagents.domain.decision import CheckApproval, Command, Decision, RunTool
 from busagents.domain.delegation import delegate, lasting_thread, too_deep
 from busagents.domain.fold_task import belongs_to
 from busagents.domain.handoff import HANDOFF_TOOL, read_handoff
-from busagents.domain.participant_tool import read_input, with_conversation
+from busagents.domain.participant_input import read_input, with_conversation
 from busagents.domain.state import Call, Task, ThreadState
 from busagents.errors import ToolArgumentsInvalid
 

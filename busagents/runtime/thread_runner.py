@@ -124,10 +124,10 @@ class ThreadRunner:
                     await self._journal.refresh(self.thread)
                 records += await self._stop_for_cancel()
                 commands = await self._settle(records)
-                self._start(commands)  # none while draining
                 await self._deliver()
                 if self._draining and not self._effects and not self._reread:  # what was promised to be read is read
                     return self.state.idle and not self.thread.incoming
+                self._start(commands)
                 if not (self._effects or self._reread or self._asked or self._undelivered or self.thread.incoming):
                     return True
                 records = await self._next_results()

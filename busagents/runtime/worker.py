@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
@@ -18,6 +17,7 @@ from busagents.ports.log import Bus, Delivery
 from busagents.runtime import failpoints
 from busagents.runtime.dead_letter import MAX_FAILURES, MAX_UNSTARTED, record_dead_letter
 from busagents.runtime.failure_count import FailureCount
+from busagents.runtime.job import Job, Verdict, consumed_at, still_waits, wait_before
 from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.live_feed import LiveMessageBody, Refusal
 from busagents.runtime.outbox import Outbox
@@ -30,23 +30,8 @@ _log = logging.getLogger("busagents.worker")
 _DRAIN_GRACE = 10.0  # seconds in which a running model call or tool may end before it is stopped
 _OWNER_WINDOW = 2.0  # seconds a live owner has to answer
 _OWNER_WINDOW_REDELIVERED = 0.3  # the message was held by a process that is dead, or silent for the ack wait
-_BACK_OFF = 0.2  # seconds until the second try; each further one waits twice as long
-_LONGEST_WAIT = 30.0
 _STOP_LOOKS = (0.0, 0.1, 0.5)  # seconds after a cancel was heard at which the log is read: it is heard before it is stored
 _OPENINGS = 3  # a thread that was fenced before it began is looked at anew
-
-Verdict = Literal["answered", "handed on", "later", "given up", "fenced", "bus away"]
-
-
-class _Job:
-    """A thread at work here, and the delivery that is held for it until it is idle."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
-        self.runner: ThreadRunner | None = None
-        self.appended = False  # something was recorded, so what is lost now is lost to another owner
-        self.opened = asyncio.Event()  # the runner is there, or will not come
-        self.over = asyncio.Event()
 
 
 class Worker:
@@ -70,7 +55,7 @@ class Worker:
         self._participant, self._policy, self._performer = participant, policy, performer
         self._slots, self._heartbeat = slots, heartbeat
         self._status = status or StatusWriter(None)
-        self._jobs: dict[ThreadRef, _Job] = {}
+        self._jobs: dict[ThreadRef, Job] = {}
         self._held: set[Delivery] = set()
         self._failures = FailureCount()
         self._stop = asyncio.Event()
@@ -144,13 +129,13 @@ class Worker:
                     await self._join(job.runner, delivery)
                     return
                 await job.over.wait()
-            await self._own(_Job(delivery))
+            await self._own(Job(delivery))
         except asyncio.CancelledError:
             await delivery.nak()
             raise
         except Exception as error:  # noqa: BLE001 - of the bus or a defect of ours: the message comes again
             _log.error("thread %s: %s", ref, told(error), exc_info=not isinstance(error, BusError))
-            await delivery.nak(_wait(delivery.deliveries))
+            await delivery.nak(wait_before(delivery.deliveries))
         finally:
             self._held.discard(delivery)
 
@@ -161,7 +146,7 @@ class Worker:
         else:
             await delivery.nak()
 
-    async def _own(self, job: _Job) -> None:
+    async def _own(self, job: Job) -> None:
         ref, delivery = job.delivery.message.ref, job.delivery
         self._jobs[ref] = job
         task = derived_id("task", delivery.message.entry_id) if delivery.message.entry_id else ""
@@ -171,7 +156,7 @@ class Worker:
             # The bus's troubles are not the message's: it is held, so that its deliveries count processes that ended.
             while (verdict := await self._work(job, again=tries > 0)) == "bus away":
                 tries += 1
-                if await self._stops_within(_wait(tries)):
+                if await self._stops_within(wait_before(tries)):
                     verdict = "handed on"
                     break
         finally:
@@ -193,7 +178,7 @@ class Worker:
             case "handed on":
                 await delivery.nak()
             case "later":
-                await delivery.nak(_wait(delivery.deliveries + 1))
+                await delivery.nak(wait_before(delivery.deliveries + 1))
             case "fenced" | "bus away":  # another process goes on
                 return
 
@@ -205,7 +190,7 @@ class Worker:
             return False
         return True
 
-    async def _work(self, job: _Job, *, again: bool) -> Verdict:
+    async def _work(self, job: Job, *, again: bool) -> Verdict:
         delivery = job.delivery
         ref = delivery.message.ref
         try:
@@ -231,19 +216,19 @@ class Worker:
             self._failures.forget(delivery.message.position)
             return await self._give_up(delivery, told(error))
 
-    async def _drive(self, job: _Job, *, again: bool) -> Verdict:
+    async def _drive(self, job: Job, *, again: bool) -> Verdict:
         """Work on the thread until it is idle, unless a live process elsewhere has it."""
         delivery = job.delivery
         thread = await self._known(delivery, again=again)
         for left in reversed(range(_OPENINGS)):
             parked = self._parked(thread)
-            if delivery.deliveries > MAX_UNSTARTED and parked and _waits(thread, delivery):
+            if delivery.deliveries > MAX_UNSTARTED and parked and still_waits(thread, delivery):
                 return await self._give_up(delivery, "each process that received it ended before it could begin")
             takeover = not parked
             if takeover and await self._owner_answers(delivery):
                 return "answered"  # it holds a delivery of its own and reads ours before it decides again
             try:
-                resend = _consumed_at(thread, delivery) if delivery.deliveries > 1 or again else None
+                resend = consumed_at(thread, delivery) if delivery.deliveries > 1 or again else None
                 return await self._run(job, thread, takeover=takeover, resend=resend)
             except Fenced:
                 if not left or job.appended:
@@ -277,7 +262,7 @@ class Worker:
         decision = self._policy.decide(thread.state)
         return not decision.record and not decision.perform
 
-    async def _run(self, job: _Job, thread: OpenThread, *, takeover: bool, resend: int | None) -> Verdict:
+    async def _run(self, job: Job, thread: OpenThread, *, takeover: bool, resend: int | None) -> Verdict:
         runner = job.runner = ThreadRunner(thread, self._journal, self._outbox, self._policy, self._performer, self._clock)
         if takeover:
             runner.reread()  # what was stored while the old owner was asked
@@ -302,18 +287,3 @@ class Worker:
             _log.error("thread %s: its failure cannot be recorded: %s", delivery.message.ref, error)
             return "later"
         return "given up" if idle else "handed on"  # what is queued behind it has no other delivery
-
-
-def _waits(thread: OpenThread, delivery: Delivery) -> bool:
-    """Nobody has taken the message on yet."""
-    return any(incoming.position == delivery.message.position for incoming in thread.incoming.values())
-
-
-def _consumed_at(thread: OpenThread, delivery: Delivery) -> int | None:
-    """The seq of the entry that took the message in, or None."""
-    known = delivery.message.entry_id or ""
-    return thread.state.seen.get(known) if known else 1
-
-
-def _wait(tries: int) -> float:
-    return min(_LONGEST_WAIT, _BACK_OFF * 2.0 ** min(tries - 1, 10))

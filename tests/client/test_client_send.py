@@ -9,6 +9,7 @@ import pytest
 
 from busagents import Agent, Artifact, FunctionTask, Limits, Message, Progress, TextPart, agent, tool
 from busagents.domain import events as e
+from busagents.domain.messages import Usage
 from busagents.domain.messages import assistant
 from busagents.errors import InvalidInput, InvalidName, NotFound, TaskCanceled, TaskFailed, TaskTimeout
 from busagents.ports.model import ModelRequest
@@ -204,7 +205,7 @@ async def test_a_timeout_that_is_no_time_is_refused(bus_url: str, fresh: Fresh, 
 
 
 async def test_cancel_ends_the_task_and_the_session_goes_on(bus_url: str, fresh: Fresh) -> None:
-    model = ScriptedModel([say("never", usage=e.Usage())], latency=3600.0)
+    model = ScriptedModel([say("never", usage=Usage())], latency=3600.0)
     async with running(bus_url, Agent(name := fresh("a"), model=model)) as client:
         task = await client.send(name, "hello")
         await task.cancel("changed my mind")
