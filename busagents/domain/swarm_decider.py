@@ -30,6 +30,11 @@ from busagents.domain.swarm_brief import first_brief, handed_lead, next_brief, r
 from busagents.domain.swarm_run import SwarmRun
 from busagents.errors import ChainBroken
 
+_NO_SWARM_THEN = (
+    "The task was begun by a participant of this name that was no swarm: the definition changed while the task was at work. "
+    "Submit it again."
+)
+
 
 class SwarmMember(msgspec.Struct, frozen=True):
     """What deciding needs to know of a member; see Participant."""
@@ -144,15 +149,14 @@ class _Step(msgspec.Struct, frozen=True):
     def _ended(self, outcome: e.TaskOutcome) -> list[e.Recorded]:
         """Everything that follows from a member's end."""
         member, giver = self.run.current, self.run.giver
-        known = self.policy.member(member)
         if outcome.state == "completed":
             if outcome.handoff is not None:
                 follows = self._hand_over(outcome.handoff)
-            elif giver and known is not None and not known.hands_over:
+            elif giver and not self._hands_over(member):
                 follows = self._give_back(giver, outcome)
             else:
                 follows = [self._complete(outcome)]
-        elif outcome.reason == "undeliverable" and giver and giver != member:
+        elif outcome.reason == "undeliverable" and giver not in ("", member) and self._hands_over(giver):
             lead = undelivered_lead(member, _said(outcome), self.policy.others(giver))
             follows = self._go_on(giver, lead, self.run)
         else:
@@ -173,7 +177,7 @@ class _Step(msgspec.Struct, frozen=True):
 
     def _hand_over(self, handoff: e.Handoff) -> list[e.Recorded]:
         source = self.run.current
-        made = sum(self.run.handoffs_by.get(member, 0) for member in self.run.handoffs_by if self._counts(member))
+        made = sum(number for member, number in self.run.handoffs_by.items() if self._hands_over(member))
         if made >= self.policy.max_handoffs:
             text = (
                 f"The swarm reached max_handoffs={self.policy.max_handoffs} when {source} wanted to hand over to "
@@ -183,8 +187,8 @@ class _Step(msgspec.Struct, frozen=True):
         event = e.HandoffMade(source, handoff.target, handoff.message, handoff.context)
         return self._hand(event, handed_lead(source, handoff.message))
 
-    def _counts(self, member: str) -> bool:
-        """Whether its handoffs are its own decisions, not answers that are given back."""
+    def _hands_over(self, member: str) -> bool:
+        """Whether its handoffs are its own decisions; else they are answers that were given back."""
         known = self.policy.member(member)
         return known is None or known.hands_over
 
@@ -282,12 +286,6 @@ class _Step(msgspec.Struct, frozen=True):
 
     def _recorded(self, event: e.Event) -> e.Recorded:
         return e.Recorded(event, self.task.id, self.task.turn, max(1, self.task.attempt))
-
-
-_NO_SWARM_THEN = (
-    "The task was begun by a participant of this name that was no swarm: the definition changed while the task was at work. "
-    "Submit it again."
-)
 
 
 def _said(outcome: e.TaskOutcome) -> str:
