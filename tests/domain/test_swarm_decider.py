@@ -478,7 +478,7 @@ def test_an_answer_that_arrives_together_with_the_end_of_the_time_counts_and_a_h
             arrived(e.TimerFired(timer_of("t", "")), "t", "in-timer"),
             arrived(e.TaskOutcome(given.target, "completed", assistant("x"), call=given.call, handoff=handoff), "t", "in-end"),
         )
-        assert line.outcome.state == expected
+        assert line.types == ["node.completed", f"task.{expected}"]
 
 
 @pytest.mark.parametrize("bound", ["execution_timeout", "node_timeout"])
@@ -503,7 +503,7 @@ def test_the_tasks_limits_hold_for_all_members_together(limits: Limits, reason: 
 
 
 def test_turns_are_no_limit_of_a_swarm() -> None:
-    line = Line(limits=Limits(turns=1)).hands_to("writer").hands_to("researcher")
+    line = Line(limits=Limits(turns=0)).hands_to("writer").hands_to("researcher")
     assert line.child.delegated.limits is None
 
 
