@@ -45,10 +45,6 @@ class _Written:
         self.pieces = [first.text]
         self.length = len(first.text)
 
-    def of(self, delta: Delta) -> bool:
-        mine = self.first
-        return (mine.task, mine.turn, mine.attempt) == (delta.task, delta.turn, delta.attempt)
-
     def add(self, text: str) -> None:
         self.pieces.append(text)
         self.length += len(text)
@@ -79,12 +75,7 @@ class LiveFeed:
         if delta.text:
             self._keep(ref, delta)
         waiting = self._waiting.setdefault(ref, [])
-        if (
-            waiting
-            and delta.text
-            and waiting[-1].text
-            and (waiting[-1].task, waiting[-1].turn, waiting[-1].attempt) == (delta.task, delta.turn, delta.attempt)
-        ):
+        if waiting and _continues(waiting[-1], delta):
             waiting[-1] = replace(waiting[-1], text=waiting[-1].text + delta.text)
         else:
             waiting.append(delta)
@@ -107,7 +98,7 @@ class LiveFeed:
 
     def _keep(self, ref: ThreadRef, delta: Delta) -> None:
         written = self._written.get(ref)
-        if written is not None and written.of(delta) and written.length == delta.at:
+        if written is not None and _attempt(written.first) == _attempt(delta) and written.length == delta.at:
             written.add(delta.text)
             return
         writer = asyncio.current_task()
@@ -147,3 +138,13 @@ class LiveFeed:
     async def _tell(self, ref: ThreadRef, deltas: list[Delta]) -> None:
         self._count += 1
         await self._bus.publish_live(ref, msgspec.json.encode(LiveMessageBody(self._count, tuple(deltas))))
+
+
+def _attempt(delta: Delta) -> tuple[str, int, int]:
+    return delta.task, delta.turn, delta.attempt
+
+
+def _continues(before: Delta, delta: Delta) -> bool:
+    """One text goes on; a function that begins again tells its text from the beginning, in the same attempt."""
+    both = bool(before.text and delta.text)
+    return both and _attempt(before) == _attempt(delta) and before.at + len(before.text) == delta.at

@@ -86,6 +86,21 @@ async def test_a_missing_piece_is_asked_for_once_not_with_every_delta_behind_it(
     assert asked == [REF]
 
 
+async def test_what_an_attempt_says_after_a_later_one_began_is_passed_over() -> None:
+    live = LiveText(MemoryBus(), REF)
+    items = [delta("old "), delta("new ", attempt=2), delta("zombie", 4), delta("old "), delta("text", 4, attempt=2)]
+    assert [await live.new(item) for item in items] == [items[0], items[1], None, None, items[4]]
+
+
+async def test_a_text_that_begins_again_is_not_joined_to_what_waits() -> None:
+    bus = MemoryBus()
+    feed, live = LiveFeed(bus), await bus.watch_session("s")
+    for text, at in (("one ", 0), ("two", 4), ("one ", 0), ("two", 4)):
+        feed.add(REF, delta(text, at))
+    assert await heard(live, 2) == [delta("one two"), delta("one two")]
+    await feed.close()
+
+
 async def heard(live: LiveSubscription, count: int) -> list[Delta]:
     deltas: list[Delta] = []
     async with asyncio.timeout(10):
@@ -137,6 +152,8 @@ async def test_nothing_is_told_of_a_turn_or_an_attempt_that_is_over() -> None:
         await bus.ask_catch_up(REF)
         feed.add(REF, Delta("t", 1, 2, progress="a mark"))
         assert await heard(live, 1) == [Delta("t", 1, 2, progress="a mark")]
+        feed.add(REF, Delta("t", 1, 2, progress="another"))
+        assert await heard(live, 1) == [Delta("t", 1, 2, progress="another")]
 
     await asyncio.create_task(turn())
     await feed.close()

@@ -12,10 +12,11 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busagents import Agent, tool
+from busagents import Agent, FunctionTask, agent, tool
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.store import MemoryStore
+from busagents.bootstrap.services import Definition
 from busagents.domain import events as e
 from busagents.domain.codec import Entry, encode_entry, to_record
 from busagents.domain.messages import Usage, assistant
@@ -134,10 +135,10 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
         await bus.close()
 
 
-async def start(stack: AsyncExitStack, bus: Bus, agent: Agent) -> None:
-    """Run a process of the agent until the stack ends."""
-    process = Process(bus, agent)
-    await process.feed.open(agent.name)
+async def start(stack: AsyncExitStack, bus: Bus, definition: Definition) -> None:
+    """Run a process of the participant until the stack ends."""
+    process = Process(bus, definition)
+    await process.feed.open(definition.name)
     await process.ready()
     stack.push_async_callback(process.end)
 
@@ -170,22 +171,28 @@ async def test_two_agents_in_one_session_come_in_one_stream_in_the_order_of_the_
     assert said == {one: f"I am {one}", two: f"I am {two}"}
 
 
-async def recorded_session(store: MemoryStore) -> str:
-    """A session of two agents with tools, three tasks; returns the last task's id."""
+async def recorded_session(store: MemoryStore) -> list[str]:
+    """A session of two agents with tools, three tasks; returns the tasks' ids."""
     agents = [
         Agent(name, model=ScriptedModel([call_tools(("double", {"number": 2}), text="wait"), say("four")]), tools=[double])
         for name in ("x", "y")
     ]
     async with working(store, *agents) as client:
-        for name in ("x", "y", "x"):
-            last = await client.send(name, "twice two?", session="s")
-            await last.result()
-    return last.id
+        tasks = [await client.send(name, "twice two?", session="s") for name in ("x", "y", "x")]
+        for task in tasks:
+            await task.result()
+    return [task.id for task in tasks]
+
+
+async def last_to_end(store: MemoryStore, tasks: list[str]) -> str:
+    ends = [event.task async for event in a_client(store).history("s") if isinstance(event.event, e.TERMINAL)]
+    assert sorted(ends) == sorted(tasks)
+    return ends[-1]
 
 
 async def test_a_reader_that_is_cut_anywhere_goes_on_with_no_gap_and_no_repeat() -> None:
-    last = await recorded_session(store := MemoryStore())
-    client = a_client(store)
+    tasks = await recorded_session(store := MemoryStore())
+    client, last = a_client(store), await last_to_end(store, tasks)
     whole = await all_of(client.stream("s", until=last))
     assert whole == [event async for event in client.history("s")]
     assert len({event.position for event in facts(whole)}) < len(whole)  # some entries hold several events
@@ -198,8 +205,8 @@ async def test_a_reader_that_is_cut_anywhere_goes_on_with_no_gap_and_no_repeat()
 
 
 async def test_a_position_as_after_means_all_of_its_entry() -> None:
-    last = await recorded_session(store := MemoryStore())
-    client = a_client(store)
+    tasks = await recorded_session(store := MemoryStore())
+    client, last = a_client(store), await last_to_end(store, tasks)
     whole = facts(await all_of(client.stream("s", until=last)))
     for position in range(max(event.position for event in whole)):
         behind = await all_of(client.stream("s", after=position, until=last))
@@ -207,12 +214,13 @@ async def test_a_position_as_after_means_all_of_its_entry() -> None:
 
 
 async def test_a_stream_behind_the_end_of_its_task_is_over_at_once() -> None:
-    last = await recorded_session(store := MemoryStore())
+    first, *_ = await recorded_session(store := MemoryStore())
     client = a_client(store)
-    stream = client.stream("s", until=last)
-    await all_of(stream)
-    assert await all_of(client.stream("s", after=stream.place, until=last)) == []
-    assert await all_of(client.stream("s", after=10_000, until=last)) == []
+    whole = client.stream("s", until=first)
+    items = facts(await all_of(whole))
+    assert (items[-1].task, items[-1].type) == (first, "task.completed")
+    for after in (whole.place, items[-1].position, items[-1].position + 1, 10_000):
+        assert await all_of(client.stream("s", after=after, until=first)) == []
 
 
 async def test_who_joins_in_the_middle_of_a_call_gets_the_whole_text_once(connect: Connect, fresh: Fresh) -> None:
@@ -250,6 +258,29 @@ async def test_who_comes_back_in_the_middle_of_a_call_is_told_nothing_twice(conn
         stored = [event async for event in client.history(task.session)]
     assert facts(before + after) == stored
     assert text_of(before + after) == "one two three four"
+
+
+async def test_who_joins_while_a_function_tells_its_answer_gets_what_it_told(connect: Connect, fresh: Fresh) -> None:
+    go_on = asyncio.Event()
+
+    @agent(name := fresh("f"))
+    async def report(task: FunctionTask):  # type: ignore[no-untyped-def]
+        yield "first this, "
+        yield "then that"
+        await go_on.wait()
+        yield ", and done"
+
+    async with AsyncExitStack() as stack:
+        await start(stack, await connect(), report)
+        client, late = client_on(await connect()), client_on(await connect())
+        task = await client.send(name, "go")
+        await some_of(early := client.stream(task.session), lambda items: text_of(items) == "first this, then that")
+        stream = late.stream(task.session, until=task.id)
+        items = await some_of(stream, lambda items: text_of(items) == "first this, then that")
+        go_on.set()
+        items += await all_of(stream)
+        await early.aclose()
+    assert text_of(items) == "first this, then that, and done"
 
 
 async def test_a_late_handle_on_a_task_shows_what_is_written_already(connect: Connect, fresh: Fresh) -> None:
