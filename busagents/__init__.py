@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from busagents.domain.function import Function, FunctionContext, FunctionTask, Progress, agent
     from busagents.domain.limits import Limits
     from busagents.domain.messages import Artifact, DataPart, FilePart, Message, TextPart, Usage
+    from busagents.domain.participant import Participant
+    from busagents.domain.person import Person
+    from busagents.domain.swarm import Swarm
     from busagents.domain.tool import Tool, tool
     from busagents.domain.tool_context import ToolContext
     from busagents.errors import BusAgentsError
@@ -29,8 +32,11 @@ __all__ = [
     "FunctionTask",
     "Limits",
     "Message",
+    "Participant",
+    "Person",
     "Progress",
     "Result",
+    "Swarm",
     "Task",
     "TextPart",
     "Tool",
@@ -49,6 +55,9 @@ _HOMES = {
     "busagents.domain.function": ("Function", "FunctionContext", "FunctionTask", "Progress", "agent"),
     "busagents.domain.limits": ("Limits",),
     "busagents.domain.messages": ("Artifact", "DataPart", "FilePart", "Message", "TextPart", "Usage"),
+    "busagents.domain.participant": ("Participant",),
+    "busagents.domain.person": ("Person",),
+    "busagents.domain.swarm": ("Swarm",),
     "busagents.domain.tool": ("Tool", "tool"),
     "busagents.domain.tool_context": ("ToolContext",),
     "busagents.errors": ("BusAgentsError",),

@@ -5,6 +5,7 @@
     │   ├── InvalidName
     │   ├── DefinitionError
     │   ├── InvalidInput
+    │   ├── AnswerRefused
     │   ├── ConfigError
     │   └── PortBusy
     ├── NotFound                   the caller: name something that exists
@@ -69,6 +70,10 @@ class DefinitionError(UsageError):
 
 class InvalidInput(UsageError):
     """A message that cannot be accepted; it was not appended."""
+
+
+class AnswerRefused(UsageError):
+    """An answer to a question that was recorded and does not count: it was too late, or does not fit what was asked for."""
 
 
 class ConfigError(UsageError):

@@ -12,6 +12,8 @@ from busagents.domain.function_decider import FunctionPolicy
 from busagents.domain.participant import ParticipantTool
 from busagents.domain.person import Person
 from busagents.domain.person_decider import person_policy
+from busagents.domain.swarm import Swarm
+from busagents.domain.swarm_decider import swarm_policy
 from busagents.domain.tool import Approval, Tool
 from busagents.domain.tool_calls import Target, ToolPolicy
 from busagents.ports.log import Bus
@@ -24,7 +26,7 @@ from busagents.runtime.session_values import SessionValues
 from busagents.runtime.thread_runner import Policy
 from busagents.settings import Settings
 
-Definition = Agent | Function | Person
+Definition = Agent | Function | Person | Swarm
 
 
 class Kind(NamedTuple):
@@ -54,6 +56,8 @@ def kind_of(definition: Definition, bus: Bus, settings: Settings, owner: str, fe
             return Kind(policy, FunctionPerformer(definition, SessionValues(bus), feed.add))
         case Person():
             return Kind(person_policy(definition, owner), NoEffects(definition.name))
+        case Swarm():
+            return Kind(swarm_policy(definition, owner), NoEffects(definition.name))
 
 
 def _agent(agent: Agent, shared: SessionValues, settings: Settings, owner: str, feed: LiveFeed) -> Kind:

@@ -166,7 +166,8 @@ def _answered(state: ThreadState, task: Task, ask: Ask) -> Iterator[Outgoing]:
         yield from _timers(state, task)  # the time of a person's thinking does not count
     elif required.expires_in is not None and ask.by:
         yield DropTimer(required.request)
-    if not ask.by and submitted.reply_to is not None:  # nobody answered: those above need not wait
+    from_above = ask.by == _about(required.request, "answer", state.ref)
+    if not from_above and submitted.reply_to is not None:  # those above need not wait for an answer any more
         closed = e.QuestionClosed(submitted.call, required.request)
         yield Letter(submitted.reply_to, closed, submitted.parent, _about(required.request, "closed", submitted.reply_to))
 

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from busagents.tools.arithmetic import calculator
     from busagents.tools.article_index import ArticleIndex
     from busagents.tools.article_search import web_search
+    from busagents.tools.asking import handoff_to_user
     from busagents.tools.local_context import LocalToolContext
     from busagents.tools.local_time import current_time
     from busagents.tools.python_process import python_repl
+    from busagents.tools.session_memory import memory
     from busagents.tools.workspace_files import file_list, file_read, file_write
 
 _HOMES = {
@@ -26,6 +28,8 @@ _HOMES = {
     "file_list": "workspace_files",
     "file_read": "workspace_files",
     "file_write": "workspace_files",
+    "handoff_to_user": "asking",
+    "memory": "session_memory",
     "python_repl": "python_process",
     "web_search": "article_search",
 }
@@ -51,6 +55,8 @@ __all__ = [
     "file_list",
     "file_read",
     "file_write",
+    "handoff_to_user",
+    "memory",
     "python_repl",
     "web_search",
 ]

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import pytest
-
-from busagents import Agent, FunctionContext, FunctionTask, Limits, ToolContext, agent, tool
+from busagents import Agent, FunctionTask, agent
 from busagents.adapters.memory.store import MemoryStore
-from busagents.domain import events as e
-from busagents.domain.participant import Participant
-from busagents.errors import DefinitionError, TaskFailed
 from busagents.ports.model import ModelRequest
-from busagents.testing import ScriptedModel, call_tools, fail, say
+from busagents.testing import ScriptedModel, call_tools, say
 from busagents.testing.scripted_model import Turn
 from tests.support.workers import working
 

@@ -67,7 +67,7 @@ def submitted(task: str, text: str = "do it", **fields: object) -> Incoming:
 
 def message_to(event: e.Event, task: str, entry_id: str) -> Incoming:
     """An `in` or `stop` entry."""
-    return Incoming(entry_id, event.kind, sha256_hex(entry_id.encode()), 0, (e.Recorded(event, task),))
+    return Incoming(entry_id, event.kind, sha256_hex(entry_id.encode()), 0, (e.Recorded(event, task, entry=entry_id),))
 
 
 def stored_events(log: Iterable[bytes]) -> list[e.Recorded]:

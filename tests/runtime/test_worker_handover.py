@@ -153,7 +153,7 @@ async def test_a_cancel_that_overtakes_its_task_in_a_busy_thread_cancels_it() ->
 @pytest.mark.usefixtures("gives_up_early")
 @pytest.mark.parametrize("error", [LogFull("no room"), AppendUnresolved("no answer"), BusUnreachable("gone")], ids=repr)
 async def test_a_bus_that_cannot_store_is_no_failure_of_the_task(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("busagents.runtime.worker._BACK_OFF", 0.001)
+    monkeypatch.setattr("busagents.runtime.job._BACK_OFF", 0.001)
     bus = SlowBus(store := MemoryStore())
     bus.log.refusals = [error] * 8
     async with process(bus, an_echo()):
@@ -165,7 +165,7 @@ async def test_a_bus_that_cannot_store_is_no_failure_of_the_task(error: Exceptio
 
 
 async def test_a_worker_that_waits_for_the_bus_stops_at_once_and_gives_the_message_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("busagents.runtime.worker._BACK_OFF", 3600.0)
+    monkeypatch.setattr("busagents.runtime.job._BACK_OFF", 3600.0)
     bus = SlowBus(store := MemoryStore())
     bus.log.refusals = [LogFull("no room")]
     client = a_client(store)

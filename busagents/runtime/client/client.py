@@ -72,7 +72,7 @@ class Client:
         ref = ThreadRef(participant, session, thread).checked()
         await self._require(participant)
         entry = derived_id("send", str(ref), key) if key else str(uuid.uuid4())
-        task = Task(self.bus, self._live, ref, task_of_entry(entry), after=0, output_type=output_type)
+        task = Task(self.bus, self._live, self._journal, ref, task_of_entry(entry), after=0, output_type=output_type)
         if key is None:  # a repeated send may have ended long ago: then the log is read first
             task.listen(await self._live.get(session))
         position = await send_event(self.bus, ref, event, task=task.id, entry_id=entry)
@@ -87,7 +87,7 @@ class Client:
             NotFound: no task of that id is in the log.
         """
         info = (await self._index()).find(task_id)
-        return Task(self.bus, self._live, info.ref, info.task, after=info.position, output_type=output_type)
+        return Task(self.bus, self._live, self._journal, info.ref, info.task, after=info.position, output_type=output_type)
 
     async def tasks(self, *, participant: str | None = None, session: str | None = None) -> list[TaskInfo]:
         """The tasks in the log, the oldest first.
@@ -110,6 +110,15 @@ class Client:
         """
         return (await self._index()).find(task_id)
 
+    async def reply(self, task_id: str, answer: str | Message | Any, *, request: str = "") -> None:
+        """Answer a question of a task; see Task.reply. `task_id` may be the beginning of the id.
+
+        Raises:
+            NotFound: no task, or several, of that id.
+            InvalidInput, AnswerRefused: see Task.reply.
+        """
+        await (await self.task(task_id)).reply(answer, request=request)
+
     async def redrive(self, task_id: str) -> Task:
         """Send the request of a task that failed or was canceled again, as a new task of the same session.
 
@@ -130,7 +139,7 @@ class Client:
             if became is None or became.state not in _REDRIVABLE:
                 break
             info = became
-        task = Task(self.bus, self._live, info.ref, task_of_entry(entry), after=info.position)
+        task = Task(self.bus, self._live, self._journal, info.ref, task_of_entry(entry), after=info.position)
         if became is None:
             await send_event(self.bus, info.ref, info.submitted, task=task.id, entry_id=entry)
         return task

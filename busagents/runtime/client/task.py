@@ -11,7 +11,7 @@ import msgspec
 
 from busagents import errors
 from busagents.domain.codec import derived_id
-from busagents.domain.events import TERMINAL, TaskCancel, TaskCanceled, TaskCompleted, TaskFailed
+from busagents.domain.events import TERMINAL, InputRequired, TaskCancel, TaskCanceled, TaskCompleted, TaskFailed
 from busagents.domain.messages import Artifact, Message, Usage
 from busagents.domain.output_type import convert_output
 from busagents.domain.subjects import ThreadRef
@@ -19,9 +19,11 @@ from busagents.ports.log import Bus
 from busagents.runtime.client.follow import follow
 from busagents.runtime.client.live_session import LiveQueue, LiveSession, LiveSessions
 from busagents.runtime.client.live_text import LiveText, OpenTurn
+from busagents.runtime.client.questions import Question, open_questions, send_answer
 from busagents.runtime.client.submission import checked_text
 from busagents.runtime.client.task_event import TaskEvent, read_events
 from busagents.runtime.client.text_stream import TextStream
+from busagents.runtime.journal import Journal
 from busagents.runtime.live_feed import LiveMessageBody
 from busagents.runtime.outgoing import send_event
 from busagents.runtime.performer import Delta
@@ -43,12 +45,21 @@ class Task:
     """A handle on a task. Any number of readers may use it at once; the task goes on whether anybody reads or not."""
 
     def __init__(
-        self, bus: Bus, sessions: LiveSessions, ref: ThreadRef, task: str, *, after: int, output_type: Any = None
+        self,
+        bus: Bus,
+        sessions: LiveSessions,
+        journal: Journal,
+        ref: ThreadRef,
+        task: str,
+        *,
+        after: int,
+        output_type: Any = None,
     ) -> None:
         self.id = task
         self.ref = ref
         self._bus = bus
         self._sessions = sessions
+        self._journal = journal
         self._after = after
         self._output_type = output_type
         self._early: tuple[LiveSession, LiveQueue] | None = None
@@ -164,6 +175,31 @@ class Task:
                 task=self.id,
                 session=self.session,
             ) from None
+
+    async def question(self) -> Question | None:
+        """Wait until the task asks something; the oldest question without an answer. None: the task ended.
+
+        Raises:
+            LogError, BusUnreachable: see stream().
+        """
+        async for event in self.events():
+            if isinstance(event.event, InputRequired):
+                asked = await open_questions(self._journal, self.ref, self.id)
+                if asked:
+                    return asked[0]
+        return None
+
+    async def reply(self, answer: str | Message | Any, *, request: str = "") -> None:
+        """Answer a question: text, a JSON value for one with a schema, or a message. Returns when the answer is recorded.
+
+        An approval is answered with "yes", "no: why", or {"decision": "edit", "arguments": {…}}. `request` names the question if
+        several are open; default the oldest.
+
+        Raises:
+            InvalidInput: the task asks nothing, or the answer is empty or not JSON. Nothing was sent.
+            AnswerRefused: another answer was first, the task has ended, or the answer does not fit what was asked for.
+        """
+        await send_answer(self._bus, self._sessions, self._journal, self.ref, self.id, answer, request)
 
     async def cancel(self, reason: str = "") -> None:
         """Ask the task to end; returns when that is recorded. It ends within a second if it is at work.

@@ -30,6 +30,7 @@ class TaskInfo(msgspec.Struct):
     text: str = ""
     ended_at: str = ""
     usage: Usage = Usage()
+    questions: dict[str, str] = {}  # what it waits for an answer to, by request
 
     def summary(self) -> dict[str, Any]:
         """As JSON values."""
@@ -46,6 +47,7 @@ class TaskInfo(msgspec.Struct):
             "turns": self.turns,
             "submitted_at": self.submitted_at,
             "ended_at": self.ended_at,
+            "questions": list(self.questions.values()),
             "usage": msgspec.to_builtins(self.usage),
         }
 
@@ -101,12 +103,20 @@ class TaskIndex:
                 task.state, task.attempts = "working", item.attempt
             case e.ModelRequested():
                 task.turns = item.turn
+            case e.InputRequired(request, message):
+                task.questions[request] = message.text
+                task.state = "input-required"
+            case e.InputAnswered(request):
+                task.questions.pop(request, None)
+                task.state = "input-required" if task.questions else "working"
             case e.TaskCompleted(message, usage):
                 task.state, task.text, task.usage, task.ended_at = "completed", message.text, usage, item.time
             case e.TaskFailed(reason, text, usage):
                 task.state, task.reason, task.text, task.usage, task.ended_at = "failed", reason, text, usage, item.time
             case e.TaskCanceled(reason, usage):
                 task.state, task.reason, task.usage, task.ended_at = "canceled", reason, usage, item.time
+        if task.ended_at:
+            task.questions.clear()
 
     def tasks(self) -> list[TaskInfo]:
         """In order of submission."""
