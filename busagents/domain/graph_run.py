@@ -114,8 +114,8 @@ class GraphRun(msgspec.Struct, frozen=True, gc=False):
             nodes[target] = replace(before, skipped=(*before.skipped, event.node))
         known_targets = set(touched)
         touched = (*touched, *(target for target in (*event.taken, *event.skipped) if target not in known_targets))
-        failed = event.run and not event.taken and known.result is not None and known.result.state != "completed"
-        lost = (*self.lost, event.node) if failed else self.lost
+        failed = known.result is not None and known.result.state != "completed"
+        lost = (*self.lost, event.node) if event.run and failed and not event.taken else self.lost
         return replace(self, nodes=nodes, ended=_without(self.ended, event.node), touched=touched, lost=lost)
 
     def inputs(self, event: InputsChosen) -> GraphRun:
@@ -124,6 +124,8 @@ class GraphRun(msgspec.Struct, frozen=True, gc=False):
 
     def reduced(self, event: OutputsReduced) -> GraphRun:
         """A node's results were reduced."""
+        if event.run != self.node(event.node).run:
+            return self  # it was given up meanwhile
         return replace(self, nodes={**self.nodes, event.node: replace(self.node(event.node), reduced=event)})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import gcd
 from typing import TypeVar
 
@@ -81,7 +81,7 @@ def without(links: Links, left_out: set[str]) -> dict[str, list[str]]:
     }
 
 
-def scattered(items: Sequence[T]) -> list[T]:
+def scattered(items: Sequence[T]) -> Iterator[T]:
     """The items in an order that has nothing to do with theirs. Whoever looks for one that is still open, among items that
     tend to end in order, so finds it after a few: looking again at each end costs n log n in all, not n².
     """
@@ -89,4 +89,4 @@ def scattered(items: Sequence[T]) -> list[T]:
     stride = max(1, int(count * 0.618))
     while gcd(stride, count) > 1:
         stride += 1
-    return [items[(index * stride + stride) % count] for index in range(count)]
+    return (items[index * stride % count] for index in range(1, count + 1))

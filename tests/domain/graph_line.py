@@ -67,7 +67,9 @@ class GraphLine(Line):
         call = call if item is None else f"{call}.{item}"
         child = self.task.children[call].delegated
         outcome = e.TaskOutcome(
-            child.target, **{"state": "completed", "message": assistant(text or f"{node} said"), "usage": Usage(10, 5), **fields}, call=call
+            child.target,
+            **{"state": "completed", "message": assistant(text or f"{node} said"), "usage": Usage(10, 5), **fields},
+            call=call,
         )
         self.state = apply_events(self.state, [message_to(outcome, self.task.id, f"end-{child.child}")], ())
         if go:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from graph_line import GraphLine, people, yes
+from simulated_shell import submitted
 
 from busagents.domain import events as e
 from busagents.domain.decision import ChooseEdges, ChooseInputs
 from busagents.domain.graph import Edge, Graph, Node
 from busagents.domain.limits import Limits
 from busagents.domain.messages import DataPart, Message, TextPart, Usage, assistant
+from busagents.domain.state import ThreadState
+from busagents.domain.thread import apply_events
 
 A, B, C, D, E, X = people("abcdex")
 
@@ -379,18 +382,12 @@ def test_a_graph_that_changed_while_it_ran_keeps_what_was_decided() -> None:
 def test_a_node_that_is_gone_fails_the_task_and_is_not_waited_for() -> None:
     line = GraphLine(chain()).ends("a")
     line.agent = GraphLine(Graph("g", [Edge(A, X)])).agent
-    assert line.go().state.finished.get("t").reason == "definition_changed"  # type: ignore[union-attr]
+    line.go()
+    assert line.outcome.reason == "definition_changed"
 
 
 def test_a_task_that_another_kind_of_participant_began_fails() -> None:
     line = GraphLine(chain())
-    line.state = line.state.__class__()
-    line.agent = GraphLine(chain()).agent
-    begun = e.Recorded(e.TaskStarted("w0"), "t", attempt=1)
-    from simulated_shell import submitted
-
-    from busagents.domain.thread import apply_events
-
-    line.state = apply_events(line.state, [submitted("t")], [begun])
+    line.state = apply_events(ThreadState(), [submitted("t")], [e.Recorded(e.TaskStarted("w0"), "t", attempt=1)])
     line.go()
-    assert line.state.finished.get("t").reason == "definition_changed"  # type: ignore[union-attr]
+    assert line.outcome.reason == "definition_changed"
