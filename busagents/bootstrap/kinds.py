@@ -9,6 +9,7 @@ from busagents.domain.agent import Agent
 from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
 from busagents.domain.function_decider import FunctionPolicy
+from busagents.domain.hooks import hook_points
 from busagents.domain.participant import ParticipantTool
 from busagents.domain.person import Person
 from busagents.domain.person_decider import person_policy
@@ -64,7 +65,14 @@ def _agent(agent: Agent, shared: SessionValues, settings: Settings, owner: str, 
     model = resolve_model(agent.model, settings)
     tools = {name: _tool_policy(item) for name, item in agent.tools.items()}
     policy = AgentPolicy(
-        owner, agent.definition_hash(model.name), model.name, agent.limits, agent.settings, tools, agent.tool_concurrency
+        owner,
+        agent.definition_hash(model.name),
+        model.name,
+        agent.limits,
+        agent.settings,
+        tools,
+        agent.tool_concurrency,
+        hook_points(agent.hooks),
     )
     return Kind(policy, AgentPerformer(agent, model, shared, feed), model.name)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from busagents.domain.codec import sha256_hex
+from busagents.domain.hooks import Hooks, check_hooks
 from busagents.domain.limits import Limits
 from busagents.domain.participant import Participant, ParticipantTool, at_least_one
 from busagents.domain.tool import Tool, tool
@@ -32,10 +33,11 @@ class Agent(Participant):
         tool_concurrency: how many tool calls of one turn run at once.
         max_parallel_tasks: how many threads one process works on at once.
         replicas: how many processes of it `busagents up` starts, unless `--scale` says otherwise.
+        hooks: what stands before and after its tasks, model calls and tool calls; see Hooks.
 
     Raises:
         InvalidName: a name that no subject can hold.
-        DefinitionError: two tools of one name, or a bound below one.
+        DefinitionError: two tools of one name, a bound below one, or a hook that is none.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Agent(Participant):
         tool_concurrency: int = 8,
         max_parallel_tasks: int = 64,
         replicas: int = 1,
+        hooks: Sequence[Hooks] = (),
     ) -> None:
         super().__init__(name, description=description or system.split("\n", 1)[0][:200])
         self.model = model
@@ -66,6 +69,7 @@ class Agent(Participant):
         self.tool_concurrency = at_least_one("tool_concurrency", tool_concurrency, name)
         self.max_parallel_tasks = at_least_one("max_parallel_tasks", max_parallel_tasks, name)
         self.replicas = at_least_one("replicas", replicas, name)
+        self.hooks = check_hooks(hooks, name)
 
     def definition_hash(self, model: str) -> str:
         """The sha256 of what shapes its decisions; recorded with each task so that a change can be seen in the log."""
@@ -75,6 +79,7 @@ class Agent(Participant):
             self.system,
             self.settings,
             [(t.name, t.description, t.parameters) for t in self.tools.values()],
+            [type(hook).__qualname__ for hook in self.hooks],
         )
         return sha256_hex(msgspec.json.encode(shape, enc_hook=repr))
 

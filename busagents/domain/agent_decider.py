@@ -5,10 +5,11 @@ It looks only at what is recorded, so the same function serves a fresh task, a t
     canceled in the queue           → end it
     queued                          → start it
     canceled                        → answer open calls, end it
+    hooks before the task           → perform them, unless they have decided or a turn was requested already
     model call open                 → perform it (or wait for its next attempt; or fail with its last error)
     tool calls open                 → `tool_calls`: start, delegate, ask for approval; perform the started ones
     every tool call answered        → next turn, within the limits, unless a call hands over or is the answer
-    an answer without tool calls    → complete, or ask again if it does not fit the task's schema
+    an answer without tool calls    → ask again if it does not fit the task's schema; else hooks after the task; then complete
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class AgentPolicy(msgspec.Struct, frozen=True):
             return cancel_task(task)
         if task.model is not None:
             return self._open_model_call(task)
-        if "before_task" in self.task_hooks and "before_task" not in task.hooked:
+        if task.turn == 0 and self._hook_to_run(task, "before_task"):
             return Decision(perform=(RunHooks(task.id, task.turn, "before_task"),))
         if task.answer is None:
             return Decision((self._request(state, task, turn=1),))
@@ -70,13 +71,17 @@ class AgentPolicy(msgspec.Struct, frozen=True):
             return CallPolicy(self.tools, self.tool_concurrency).decide(state, task)
         if task.calls:
             return Decision((self._answered_by_a_call(task) or self._next_turn(state, task),))
-        if "after_task" in self.task_hooks and "after_task" not in task.hooked and task.stop_reason == "stop":
+        end = self._answered(state, task)
+        if isinstance(end.event, e.TaskCompleted) and self._hook_to_run(task, "after_task"):
             return Decision(perform=(RunHooks(task.id, task.turn, "after_task"),))
-        return Decision((self._answered(state, task),))
+        return Decision((end,))
 
     def recover(self, state: ThreadState) -> tuple[e.Recorded, ...]:
         """What to record when this process takes over a thread that another had at work."""
         return recover(state, owner=self.owner, definition=self.definition, model=self.model, settings=self.settings)
+
+    def _hook_to_run(self, task: Task, point: str) -> bool:
+        return point in self.task_hooks and point not in task.hooked
 
     def _open_model_call(self, task: Task) -> Decision:
         call = task.model

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from busagents.domain import events as e
 from busagents.domain.fold_task import Rules, active, add_message, let_go, replace_last
-from busagents.domain.messages import Message, ToolCallPart, ToolResultPart, user
+from busagents.domain.messages import Message, ToolCallPart, ToolResultPart, Usage, user
 from busagents.domain.state import Call, ModelCall, Task, ThreadState
 from busagents.errors import ChainBroken
 
@@ -29,6 +30,7 @@ def _model_requested(state: ThreadState, recorded: e.Recorded, event: e.ModelReq
         calls=(),
         answer=None,
         notes=notes,
+        hooked=tuple(point for point in task.hooked if point != "after_task"),  # those are about one answer
     )
     state = replace(state, active=task)
     return add_message(state, user(event.note)) if event.note else state
@@ -107,16 +109,26 @@ def _approval_decided(state: ThreadState, recorded: e.Recorded, event: e.Approva
 
 def _hook_decided(state: ThreadState, recorded: e.Recorded, event: e.HookDecided) -> ThreadState:
     """Hooks of model and tool calls are told by what is recorded beside them; those of the task move it on."""
+    task = active(state, recorded)
+    if event.point == "after_model" and event.action == "veto":
+        return replace(state, active=replace(task, usage=task.usage + _spent(event)))
     if event.point not in ("before_task", "after_task"):
         return state
-    task = active(state, recorded)
-    state = replace(state, active=replace(task, hooked=(*task.hooked, event.point)))
+    if event.point not in task.hooked:  # each hook that decided has said so
+        task = replace(task, hooked=(*task.hooked, event.point), stalls=0)
     if event.message is None:
-        return state
-    if event.point == "before_task":
-        return replace_last(state, event.message)
-    assert state.active is not None
-    return replace_last(replace(state, active=replace(state.active, answer=event.message)), event.message)
+        return replace(state, active=task)
+    if event.point == "before_task":  # with "end" the message is the answer, which comes beside it
+        state = replace(state, active=task)
+        return replace_last(state, event.message) if event.action == "edit" else state
+    in_conversation = task.answer is not None and bool(task.answer.parts)
+    state = replace(state, active=replace(task, answer=event.message))
+    return (replace_last if in_conversation else add_message)(state, event.message)
+
+
+def _spent(event: e.HookDecided) -> Usage:
+    """The tokens of a model call whose message was vetoed."""
+    return msgspec.convert(event.data["usage"], Usage) if isinstance(event.data, dict) and "usage" in event.data else Usage()
 
 
 def with_call(state: ThreadState, recorded: e.Recorded, call_id: str, **changes: Any) -> ThreadState:

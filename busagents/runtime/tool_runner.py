@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,11 +14,13 @@ from busagents.domain import events as e
 from busagents.domain.agent import Agent
 from busagents.domain.codec import derived_id
 from busagents.domain.decision import CheckApproval, RunTool
+from busagents.domain.messages import ToolCallPart
 from busagents.domain.storable_text import told
 from busagents.domain.tool import Tool, encode_result
 from busagents.errors import ToolArgumentsInvalid
 from busagents.runtime import failpoints
 from busagents.runtime.daemon_thread import in_thread
+from busagents.runtime.hook_runner import HookRunner, context_of
 from busagents.runtime.performer import Delta, Show, Work
 from busagents.runtime.session_values import SessionValues
 from busagents.runtime.suspension import Suspended, Waits, run_to_end_or_wait
@@ -31,16 +33,18 @@ _log = logging.getLogger("busagents.tools")
 class ToolRunner:
     """Runs an agent's tools. `show` sends their progress to watchers."""
 
-    def __init__(self, agent: Agent, session_values: SessionValues, show: Show) -> None:
+    def __init__(self, agent: Agent, session_values: SessionValues, show: Show, hooks: HookRunner) -> None:
         self._agent = agent
         self._session_values = session_values
         self._show = show
+        self._hooks = hooks
 
     async def run(self, work: Work, command: RunTool) -> list[e.Recorded]:
-        """Run the tool of a stored `tool.started`; the state it set is recorded with its result."""
+        """Run the tool of a stored `tool.started`; the state it set, and what hooks decided, is recorded with its result."""
         tool = self._agent.tools.get(command.part.name)
         call = command.part.call
         changes: list[e.StateSet] = []
+        decided: list[e.HookDecided] = []
         event: e.Event
         if not isinstance(tool, Tool):
             known = ", ".join(self._agent.tools) or "none"
@@ -52,16 +56,15 @@ class ToolRunner:
             waits = Waits(work, task, call, in_thread=tool.form == "sync")
             context = await self._context(work, command, tool, waits)
             try:
-                content = await self._outcome(tool, command, context, waits)
+                content, ends_task = await self._with_hooks(work, tool, command, context, waits, decided)
             except Suspended:
-                return waits.records(command.attempt)
+                return [*_recorded(decided, command), *waits.records(command.attempt)]
             except _Failed as failed:
                 event = e.ToolFailed(call, failed.code, str(failed), work.elapsed())
             else:
-                final = context.answer
-                event = e.ToolCompleted(call, content if final is None else final, work.elapsed(), final is not None)
+                event = e.ToolCompleted(call, content, work.elapsed(), ends_task)
                 changes = context.changes()
-        return [e.Recorded(item, command.task, command.turn, command.attempt) for item in (*changes, event)]
+        return _recorded((*decided, *changes, event), command)
 
     async def check_approval(self, work: Work, command: CheckApproval) -> e.Recorded:
         """Let the tool's own function say whether a person must approve the call. If it cannot, a person must."""
@@ -91,9 +94,40 @@ class ToolRunner:
         key = derived_id("call", str(work.ref), command.task, str(command.turn), call)
         return RunningToolContext(work.ref, command.task, call, command.attempt, key, work.state.values, shared, emit, waits)
 
-    async def _outcome(self, tool: Tool, command: RunTool, context: RunningToolContext, waits: Waits) -> str:
+    async def _with_hooks(
+        self,
+        work: Work,
+        tool: Tool,
+        command: RunTool,
+        context: RunningToolContext,
+        waits: Waits,
+        decided: list[e.HookDecided],
+    ) -> tuple[str, bool]:
+        """The result and whether it ends the task, as the hooks before and after the tool let it be. Their decisions are added to
+        `decided`.
+        """
+        shown = context_of(work, command.turn, command.attempt)
+        asked = await self._hooks.arguments(shown, command.part)
+        decided += asked.decided
+        if asked.veto is not None:
+            raise _Failed("vetoed", f"{asked.veto}\nThe tool was not run.")
+        if asked.end is not None:
+            return asked.end, True
+        part = asked.value
+        content = await self._outcome(tool, part, context, waits)
+        final = context.answer
+        told_result = await self._hooks.result(shown, part, content if final is None else final)
+        decided += told_result.decided
+        if told_result.veto is not None:
+            raise _Failed("vetoed", f"{told_result.veto}\nThe tool has run: it may have taken effect.")
+        if told_result.end is not None or final is not None:
+            return (told_result.value if told_result.end is None else told_result.end), True
+        editors = ["a person"] * command.edited + ["a hook"] * (part != command.part)
+        return _with_edit(told_result.value, part, " and ".join(editors)), False
+
+    async def _outcome(self, tool: Tool, part: ToolCallPart, context: RunningToolContext, waits: Waits) -> str:
         try:
-            arguments = tool.arguments(command.part.arguments)
+            arguments = tool.arguments(part.arguments)
         except ToolArgumentsInvalid as error:
             raise _Failed("invalid_arguments", str(error)) from None
         try:
@@ -113,9 +147,18 @@ class ToolRunner:
             if not raised_by_it(error):
                 raise
             raise _Failed("error", told(error)) from None
-        if command.edited:
-            content = f"A person changed this call's arguments to {command.part.arguments}. Its result:\n{content}"
         return content
+
+
+def _with_edit(content: str, part: ToolCallPart, editors: str) -> str:
+    """The result, and if the call is not the model's own any more, what it was changed to."""
+    if not editors:
+        return content
+    return f"{editors.capitalize()} changed this call's arguments to {part.arguments}. Its result:\n{content}"
+
+
+def _recorded(events: Sequence[e.Event], command: RunTool) -> list[e.Recorded]:
+    return [e.Recorded(item, command.task, command.turn, command.attempt) for item in events]
 
 
 class _Failed(Exception):
