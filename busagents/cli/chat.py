@@ -88,9 +88,10 @@ class _Talk:
 
     async def _answer(self, task: Task) -> None:
         from busagents.cli.answer import show_answer
+        from busagents.cli.ask import asking
         from busagents.errors import TaskError
 
-        answering = asyncio.ensure_future(show_answer(task))
+        answering = asyncio.ensure_future(show_answer(task, asking(self._lines.next)))
         try:
             try:
                 await self._unless_interrupted(asyncio.shield(answering))

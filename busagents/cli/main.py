@@ -31,7 +31,7 @@ VERBS = {
     "send": Verb("busagents.cli.send", "Give an agent a task and watch the answer."),
     "chat": Verb("busagents.cli.chat", "Talk with an agent, line by line."),
     "agents": Verb("busagents.cli.agents", "List who is on the bus."),
-    "tasks": Verb("busagents.cli.tasks", "List, show, wait for, cancel and redrive tasks."),
+    "tasks": Verb("busagents.cli.tasks", "List, show, wait for, answer, cancel and redrive tasks."),
     "sessions": Verb("busagents.cli.sessions", "List, show and follow conversations."),
     "run": Verb("busagents.cli.run", "Run one participant in the foreground, on a bus that runs already."),
     "init": Verb("busagents.cli.init", "Make a small project to start from."),

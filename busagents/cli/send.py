@@ -70,15 +70,16 @@ def _print_sent(task: Task, *, as_json: bool) -> None:
 async def _follow(client: Client, task: Task, *, timeout: float | None, as_json: bool) -> None:
     """Wait for the end. With `--json` print one object, however it ended."""
     from busagents.cli.answer import as_json as result_json
-    from busagents.cli.answer import show_answer
+    from busagents.cli.answer import end_or_question, show_answer
+    from busagents.cli.ask import ask_at_terminal
     from busagents.errors import TaskError
 
     try:
-        if as_json:
-            emit_json(result_json(await task.result(timeout=timeout)))
-            return
         async with task.patience(timeout):
-            result = await show_answer(task)
+            if as_json:
+                emit_json(result_json(await end_or_question(task)))
+                return
+            result = await show_answer(task, ask_at_terminal())
         note(f"busagents: {result.usage.total_tokens} tokens · go on with --session {result.session}")
     except TaskError as error:
         if as_json:

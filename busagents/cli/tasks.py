@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id, or the beginning of it.")]
 _LIMIT = "At most this many, the newest."
+_DATA = """A JSON value as the answer, such as '{"decision": "edit", "arguments": {}}'."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     tasks = typer.Typer(help="The tasks in the log.", no_args_is_help=True)
-    for name, command in (("list", list_tasks), ("show", show), ("wait", wait), ("cancel", cancel), ("redrive", redrive)):
+    for name, command in (
+        ("list", list_tasks),
+        ("show", show),
+        ("wait", wait),
+        ("reply", reply),
+        ("cancel", cancel),
+        ("redrive", redrive),
+    ):
         tasks.command(name)(command)
     app.add_typer(tasks, name="tasks")
 
@@ -76,12 +84,15 @@ def wait(
 ) -> None:
     """Wait for a task and print its answer. Exits as `send` does."""
     from busagents.cli.answer import as_json as result_json
+    from busagents.cli.answer import end_or_question
     from busagents.cli.send import ended
     from busagents.errors import TaskError
 
     async def work(client: Client) -> None:
         try:
-            result = await (await client.task(task)).result(timeout=timeout)
+            handle = await client.task(task)
+            async with handle.patience(timeout):
+                result = await end_or_question(handle)
         except TaskError as error:
             if as_json:
                 emit_json(await ended(client, error))
@@ -95,6 +106,41 @@ def wait(
         on_bus(work, nats=nats, data_dir=data_dir)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def reply(
+    task: TaskId,
+    answer: Annotated[str, typer.Argument(help="The answer; to an approval: yes, or no: why.")] = "",
+    data: Annotated[str | None, typer.Option("--data", metavar="JSON", help=_DATA)] = None,
+    request: Annotated[str, typer.Option("--request", metavar="ID", help="Which question, if several are open.")] = "",
+    nats: Nats = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question of a task that waits for one. The first answer counts; a later one is refused."""
+    said = _read_data(data) if data is not None else answer
+    info = on_bus(lambda client: _reply(client, task, said, request), nats=nats, data_dir=data_dir)
+    if as_json:
+        emit_json(info.summary())
+    else:
+        note(f"busagents: answered; busagents tasks wait {info.task}")
+
+
+async def _reply(client: Client, task: str, answer: Any, request: str) -> TaskInfo:
+    handle = await client.task(task)
+    await handle.reply(answer, request=request)
+    return await client.task_info(handle.id)
+
+
+def _read_data(text: str) -> Any:
+    import json
+
+    from busagents.errors import UsageError
+
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--data {text[:80]!r} is no JSON ({error}): write text as the answer, or JSON here") from None
 
 
 def cancel(

@@ -102,10 +102,10 @@ async def test_swarms_and_functions_are_members_of_swarms() -> None:
 
     def turn(request: ModelRequest) -> Turn:
         text = request.messages[-1].text
-        if "from inside" in text:
-            return call_tools(("handoff_to_agent", {"agent_name": "upper", "message": "shout"}))
         if "CAPITALS" in text:
             return say("both are back")
+        if "from inside" in text:
+            return call_tools(("handoff_to_agent", {"agent_name": "upper", "message": "shout"}))
         return call_tools(("handoff_to_agent", {"agent_name": "inner", "message": "look inside"}))
 
     a = Agent("a", system="A.", model=ScriptedModel(turn))

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from busagents.bootstrap.connect import connect
-from busagents.bootstrap.participant import run_participant
 from busagents.bootstrap.kinds import Definition
+from busagents.bootstrap.participant import run_participant
 from busagents.runtime.client.client import Client
 
 

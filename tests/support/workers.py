@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.log import MemoryLog
 from busagents.adapters.memory.store import MemoryStore
-from busagents.bootstrap.participant import make_worker
 from busagents.bootstrap.kinds import Definition
+from busagents.bootstrap.participant import make_worker
 from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus
 from busagents.runtime.client.client import Client

@@ -176,6 +176,14 @@ class Task:
                 session=self.session,
             ) from None
 
+    async def questions(self) -> list[Question]:
+        """What it asks now and nobody has answered, the oldest first.
+
+        Raises:
+            LogError, BusUnreachable: see stream().
+        """
+        return await open_questions(self._journal, self.ref, self.id)
+
     async def question(self) -> Question | None:
         """Wait until the task asks something; the oldest question without an answer. None: the task ended.
 
@@ -184,7 +192,7 @@ class Task:
         """
         async for event in self.events():
             if isinstance(event.event, InputRequired):
-                asked = await open_questions(self._journal, self.ref, self.id)
+                asked = await self.questions()
                 if asked:
                     return asked[0]
         return None
