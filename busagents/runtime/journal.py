@@ -196,5 +196,4 @@ def _with_task(recorded: Recorded, entry_id: str) -> Recorded:
 
 
 def _pass(records: Sequence[Recorded], when: str) -> None:
-    for recorded in records:
-        failpoints.hit(f"{when}:{recorded.event.type}")
+    failpoints.passage(f"{when}:append", *(f"{when}:{recorded.event.type}" for recorded in records))

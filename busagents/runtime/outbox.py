@@ -35,6 +35,10 @@ class Outbox:
         return [item for item in found if item is not None]
 
     async def _send(self, ref: ThreadRef, item: Outgoing) -> e.Recorded | None:
+        if isinstance(item, Letter):
+            return await self._letter(item)
+        if failpoints.armed():
+            failpoints.passage("before:send:timer")
         match item:
             case SetTimer(timer, seconds, task, entry_id):
                 event = e.Recorded(e.TimerFired(timer), task)
@@ -42,8 +46,8 @@ class Outbox:
                 await self._bus.set_timer(ref, timer, seconds=seconds, body=body)
             case DropTimer(timer):
                 await self._bus.drop_timer(ref, timer)
-            case Letter():
-                return await self._letter(item)
+        if failpoints.armed():
+            failpoints.passage("after:send:timer")
         return None
 
     async def _letter(self, item: Letter) -> e.Recorded | None:
@@ -53,10 +57,10 @@ class Outbox:
             assert isinstance(item.event, e.TaskSubmitted)
             return e.Recorded(e.TaskUndeliverable(item.call, reason), item.event.parent)
         if failpoints.armed():
-            failpoints.hit(f"before:send:{item.event.type}")
+            failpoints.passage(f"before:send:{item.event.type}")
         await send_event(self._bus, item.ref, item.event, task=item.task, entry_id=item.entry_id)
         if failpoints.armed():
-            failpoints.hit(f"after:send:{item.event.type}")
+            failpoints.passage(f"after:send:{item.event.type}")
         return None
 
     async def _is_known(self, participant: str) -> bool:

@@ -142,6 +142,8 @@ class Worker:
     async def _join(self, runner: ThreadRunner, delivery: Delivery) -> None:
         """A thread's second message: done with as soon as the log says so, since the first one is still held."""
         if await runner.take(await self._journal.incoming(delivery.message)):
+            if failpoints.armed():
+                failpoints.passage("before:ack")
             await delivery.ack()
         else:
             await delivery.nak()
@@ -171,7 +173,7 @@ class Worker:
         match verdict:
             case "answered":
                 if failpoints.armed():
-                    failpoints.hit("before:ack")
+                    failpoints.passage("before:ack")
                 await delivery.ack()
             case "given up":
                 await delivery.term()
