@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from busagents.bootstrap.connect import connect
     from busagents.domain.agent import Agent
     from busagents.domain.function import Function, FunctionContext, FunctionTask, Progress, agent
+    from busagents.domain.graph import Edge, Graph, Node
+    from busagents.domain.graph_state import GraphState
     from busagents.domain.limits import Limits
     from busagents.domain.messages import Artifact, DataPart, FilePart, Message, TextPart, Usage
     from busagents.domain.participant import Participant
@@ -26,12 +28,16 @@ __all__ = [
     "BusAgentsError",
     "Client",
     "DataPart",
+    "Edge",
     "FilePart",
     "Function",
     "FunctionContext",
     "FunctionTask",
+    "Graph",
+    "GraphState",
     "Limits",
     "Message",
+    "Node",
     "Participant",
     "Person",
     "Progress",
@@ -53,6 +59,8 @@ _HOMES = {
     "busagents.bootstrap.connect": ("connect",),
     "busagents.domain.agent": ("Agent",),
     "busagents.domain.function": ("Function", "FunctionContext", "FunctionTask", "Progress", "agent"),
+    "busagents.domain.graph": ("Edge", "Graph", "Node"),
+    "busagents.domain.graph_state": ("GraphState",),
     "busagents.domain.limits": ("Limits",),
     "busagents.domain.messages": ("Artifact", "DataPart", "FilePart", "Message", "TextPart", "Usage"),
     "busagents.domain.participant": ("Participant",),

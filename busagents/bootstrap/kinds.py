@@ -10,6 +10,8 @@ from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
 from busagents.domain.function_decider import FunctionPolicy
 from busagents.domain.hooks import hook_points
+from busagents.domain.graph import Graph
+from busagents.domain.graph_decider import graph_policy
 from busagents.domain.participant import ParticipantTool
 from busagents.domain.person import Person
 from busagents.domain.person_decider import person_policy
@@ -20,6 +22,7 @@ from busagents.domain.tool_calls import Target, ToolPolicy
 from busagents.ports.log import Bus
 from busagents.runtime.agent_performer import AgentPerformer
 from busagents.runtime.function_performer import FunctionPerformer
+from busagents.runtime.graph_performer import GraphPerformer
 from busagents.runtime.live_feed import LiveFeed
 from busagents.runtime.no_effects import NoEffects
 from busagents.runtime.performer import Performer
@@ -27,7 +30,7 @@ from busagents.runtime.session_values import SessionValues
 from busagents.runtime.thread_runner import Policy
 from busagents.settings import Settings
 
-Definition = Agent | Function | Person | Swarm
+Definition = Agent | Function | Person | Swarm | Graph
 
 
 class Kind(NamedTuple):
@@ -59,6 +62,8 @@ def kind_of(definition: Definition, bus: Bus, settings: Settings, owner: str, fe
             return Kind(person_policy(definition, owner), NoEffects(definition.name))
         case Swarm():
             return Kind(swarm_policy(definition, owner), NoEffects(definition.name))
+        case Graph():
+            return Kind(graph_policy(definition, owner), GraphPerformer(definition))
 
 
 def _agent(agent: Agent, shared: SessionValues, settings: Settings, owner: str, feed: LiveFeed) -> Kind:

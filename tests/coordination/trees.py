@@ -24,7 +24,7 @@ class Shape(NamedTuple):
 
 
 leaves = st.sampled_from([Shape("agent"), Shape("function")])
-KINDS = ["agent", "function", "swarm"]
+KINDS = ["agent", "function", "swarm", "graph"]
 
 
 def shapes(depth: int = 4) -> st.SearchStrategy[Shape]:
