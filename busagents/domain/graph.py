@@ -225,11 +225,14 @@ def _collect(
     found: dict[str, Node] = {}
     for item in nodes:
         as_node(graph, found, item if isinstance(item, Node) else Node(item), listed=True)
+    listed = list(found.values())
     for end in [*(end for edge in edges for end in (edge.source, edge.target)), *entries]:
         if isinstance(end, Node):
             as_node(graph, found, end)
-        elif isinstance(end, Participant) and not any(stands_for(node, end) for node in found.values()):
-            as_node(graph, found, Node(end))
+        elif isinstance(end, Participant) and not any(stands_for(node, end) for node in listed):
+            known = found.get(end.name)
+            if known is None or not stands_for(known, end):
+                as_node(graph, found, Node(end))
     return found
 
 

@@ -78,6 +78,8 @@ def as_source(graph: Graph, end: Node | Participant | str) -> str:
     """
     if isinstance(end, Participant):
         ids = [id for id, node in graph.nodes.items() if stands_for(node, end)]
+        if end.name in ids:
+            return end.name
         if len(ids) > 1:
             raise DefinitionError(f"graph {graph.name!r}: {end!r} is several nodes, {', '.join(ids)}: name the one by its id")
         return ids[0]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 
+from busagents.domain.events import NodeCompleted
 from busagents.domain.graph_run import GraphRun
 from busagents.domain.messages import Message
 
@@ -80,10 +82,18 @@ def graph_state(
     """The state as it is recorded. `typed` makes a node's output the type that was declared."""
     results: dict[str, NodeResult] = {}
     for name in nodes:
-        ended = run.node(name).result
-        if ended is None:
-            continue
-        output = typed(name, ended.output) if ended.output is not None and ended.state == "completed" else ended.output
-        text = ended.message.text if ended.message is not None else ""
-        results[name] = NodeResult(name, ended.state, text, output, ended.reason, ended.run, ended.elapsed_ms)
+        known = run.node(name)
+        if known.result is not None:
+            results[name] = node_result(known.result, partial(typed, name) if known.items is None else _plainly)
     return GraphState(task, results, run.order)
+
+
+def node_result(ended: NodeCompleted, typed: Callable[[Any], Any]) -> NodeResult:
+    """A node's end as the user's functions see it."""
+    output = typed(ended.output) if ended.output is not None and ended.state == "completed" else ended.output
+    text = ended.message.text if ended.message is not None else ""
+    return NodeResult(ended.node, ended.state, text, output, ended.reason, ended.run, ended.elapsed_ms)
+
+
+def _plainly(output: Any) -> Any:
+    return output

@@ -14,11 +14,9 @@ import pytest
 from busagents import FunctionTask, agent
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.store import MemoryStore
-from busagents.domain import events as e
 from busagents.domain.graph import Edge, Graph, Node
 from busagents.domain.graph_decider import graph_policy
 from busagents.domain.graph_state import GraphState, NodeResult
-from busagents.domain.messages import Message
 from busagents.errors import TaskFailed
 from busagents.runtime.client.client import Client
 from busagents.runtime.clock import SystemClock
@@ -26,7 +24,7 @@ from busagents.runtime.graph_performer import GraphPerformer
 from busagents.runtime.journal import Journal
 from busagents.runtime.status import StatusWriter
 from busagents.runtime.worker import Worker
-from tests.support.log_checks import checked_events
+from tests.support.log_checks import checked_events, types
 from tests.support.workers import working
 
 PATIENCE = 30
@@ -48,20 +46,18 @@ async def broken(task: FunctionTask) -> str:
 
 
 @asynccontextmanager
-async def at_work(graph: Graph) -> AsyncIterator[tuple[Client, MemoryStore]]:
+async def at_work(graph: Graph) -> AsyncIterator[Client]:
     """The functions above and the graph, on one bus."""
     store = MemoryStore()
     bus, clock, stop, ready = MemoryBus(store), SystemClock(), asyncio.Event(), asyncio.Event()
     async with working(store, echo, shout, broken) as client:
         policy, performer = graph_policy(graph, "w1"), GraphPerformer(graph)
         journal = Journal(bus, clock, always_replay=True)
-        worker = Worker(
-            bus, clock, journal, graph.name, policy, performer, slots=8, heartbeat=5, status=StatusWriter(None)
-        )
+        worker = Worker(bus, clock, journal, graph.name, policy, performer, slots=8, heartbeat=5, status=StatusWriter(None))
         running = asyncio.create_task(worker.run(ready.set, stop))
         await ready.wait()
         try:
-            yield client, store
+            yield client
         finally:
             stop.set()
             await running
@@ -69,7 +65,7 @@ async def at_work(graph: Graph) -> AsyncIterator[tuple[Client, MemoryStore]]:
 
 
 async def answer_of(graph: Graph, text: str = "hello", **options: Any) -> str:
-    async with at_work(graph) as (client, _):
+    async with at_work(graph) as client:
         task = await client.send(graph.name, text, session="s", **options)
         return (await task.result(timeout=PATIENCE)).text
 
@@ -113,7 +109,7 @@ async def test_a_condition_runs_once_for_each_end_of_its_source() -> None:
         asked.append(len(state.execution_order))
         return len(asked) < 3
 
-    assert await answer_of(Graph("g", [Edge(echo, echo, again)], entry=echo, max_steps=9)) == "hello\n\necho:\nhello\n\necho:\n" or True
+    await answer_of(Graph("g", [Edge(echo, echo, again)], entry=echo, max_steps=9))
     assert asked == [1, 2, 3]
 
 
@@ -137,9 +133,9 @@ async def test_an_error_edge_leads_on_from_a_failure() -> None:
     def said_no(state: GraphState) -> bool:
         return "no" in state.results["broken"].text and state.failed == ("broken",)
 
-    assert await answer_of(Graph("g", [Edge(broken, shout), Edge(broken, Node(echo, input="{broken}"), said_no, on_error=True)])) == (
-        "ValueError: no"
-    )
+    assert await answer_of(
+        Graph("g", [Edge(broken, shout), Edge(broken, Node(echo, input="{broken}"), said_no, on_error=True)])
+    ) == ("ValueError: no")
 
 
 async def test_a_function_makes_what_a_node_is_asked() -> None:
@@ -173,14 +169,17 @@ async def test_a_reducer_makes_one_result_of_many() -> None:
 
     assert await answer_of(Graph("g", nodes=[Node(shout, over="task", reduce=total)]), '["a", "b"]') == "A+B"
     assert await answer_of(Graph("g", nodes=[Node(shout, over="task", reduce=total)]), "[]") == ""
-    assert await answer_of(Graph("g", nodes=[Node(shout, over="task", reduce=lambda results: {"n": len(results)})]), '["a"]') == '{"n":1}'
+    assert (
+        await answer_of(Graph("g", nodes=[Node(shout, over="task", reduce=lambda results: {"n": len(results)})]), '["a"]')
+        == '{"n":1}'
+    )
 
 
 async def test_a_reducer_that_raises_fails_the_node() -> None:
     def wrong(results: list[NodeResult]) -> str:
         raise LookupError("gone")
 
-    async with at_work(Graph("g", nodes=[Node(shout, over="task", reduce=wrong)])) as (client, _):
+    async with at_work(Graph("g", nodes=[Node(shout, over="task", reduce=wrong)])) as client:
         task = await client.send("g", '["a"]', session="s")
         with pytest.raises(TaskFailed, match="wrong: LookupError: gone"):
             await task.result(timeout=PATIENCE)
@@ -195,13 +194,18 @@ async def test_structured_results_are_of_the_declared_type() -> None:
         found = state.output("echo")
         return isinstance(found, Found) and found.n == 3
 
-    assert await answer_of(Graph("g", [Edge(Node(echo, output_type=Found), Node(shout, input="{echo.output.n}"), enough)]), '{"n": 3}') == "3"
+    assert (
+        await answer_of(
+            Graph("g", [Edge(Node(echo, output_type=Found), Node(shout, input="{echo.output.n}"), enough)]), '{"n": 3}'
+        )
+        == "3"
+    )
 
 
 async def test_what_functions_said_is_in_the_log_and_each_task_ends_once() -> None:
     graph = Graph("g", [Edge(echo, Node(shout, over=lambda state: ["a"], reduce=lambda results: "x"), lambda state: True)])
-    async with at_work(graph) as (client, store):
+    async with at_work(graph) as client:
         task = await client.send("g", "hello", session="s")
         await task.result(timeout=PATIENCE)
-        events = [item.event.type for item in await checked_events(store, "g", "s")]
-    assert [events.count(kind) for kind in ("edges.chosen", "inputs.chosen", "outputs.reduced", "task.completed")] == [2, 1, 1, 1]
+        told = types(await checked_events(client, "s"))
+    assert [told.count(kind) for kind in ("edges.chosen", "inputs.chosen", "outputs.reduced", "task.completed")] == [2, 1, 1, 3]
