@@ -63,6 +63,8 @@ class Place(msgspec.Struct, frozen=True, order=True):
 class SessionStream:
     """Made by `Client.stream`; iterate over it once. Entries are yielded in the log's order, each event once; live deltas come
     between them, each character of an attempt once and in order, and none of a turn whose text is recorded.
+
+    Canceling the wait for the next item (a timeout around it) ends the stream: go on with another one behind `place`.
     """
 
     def __init__(self, bus: Bus, sessions: LiveSessions, session: str, after: int | Place, until: str | None) -> None:
