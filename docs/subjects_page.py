@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from struct_table import docstring, fields_table
 
-from busagents.adapters.jetstream.streams import ConsumerSettings, inbox_settings, log_stream
+from busagents.adapters.jetstream.streams import ConsumerSettings, inbox_settings, log_stream, timer_stream
 from busagents.domain import subjects as s
 from busagents.runtime.live_feed import LiveMessageBody, Refusal
 from busagents.runtime.performer import Delta
@@ -27,8 +27,11 @@ SUBJECTS: tuple[tuple[Callable[[], str], str], ...] = (
     ),
     (lambda: s.live_subject(PLACES), "What happens now, for watchers: each stored `ev` entry, and text as it comes. Not stored."),
     (lambda: s.owner_subject(PLACES), "A request. A live process that works on the thread answers `yes`; nobody else answers."),
-    (lambda: s.timer_subject(PLACES, "TIMER"), "Arms a timer. Reserved: nothing publishes or listens here yet."),
-    (lambda: s.timer_target(PLACES), "A timer that fired. Reserved as well."),
+    (
+        lambda: s.timer_subject(PLACES, "TIMER"),
+        "Arms a timer; another message here replaces it. The body is the entry that is stored in the thread's `in` when it fires.",
+    ),
+    (lambda: s.timer_target(PLACES), "A timer that fired, on its way into the thread's `in`."),
 )
 FILTERS: tuple[tuple[Callable[[], list[str]], str], ...] = (
     (lambda: [s.thread_filter(PLACES)], "one thread, whole"),
@@ -104,14 +107,16 @@ HEADERS = """\
 | `Nats-Expected-Last-Subject-Sequence` | `ev` | the position of the thread's `ev` entry before it; 0 for the first |
 | `Nats-Expected-Stream` | every entry | the log's name, so that no other stream takes it by mistake |
 | `Busagents-Type` | every entry | the types of its events, comma-separated, for filters and for people |
+| `Nats-Schedule` | a timer | when it fires: `@at` and a time in the server's clock, RFC 3339 UTC |
+| `Nats-Schedule-Target` | a timer | its thread's `busagents.timer.fired.…` |
 
-Plain clients need none of them.
+Plain clients need none of the first four. What a timer stores has none of them either; its body names its id.
 """
 
 
 def subjects_page() -> str:
     """The whole page."""
-    return "\n".join([INTRO, _subjects(), _filters(), USE, HEADERS, _live(), _stream(), _consumer()])
+    return "\n".join([INTRO, _subjects(), _filters(), USE, HEADERS, _live(), _stream(), _timers(), _consumer()])
 
 
 def _named(subject: str) -> str:
@@ -151,6 +156,16 @@ def _stream() -> str:
         f"lost is refused at the start, each setting named.\n\n```json\n{config}\n```\n\n"
         f"Payloads above 128 KiB are in the object store `{s.BLOB_BUCKET}`, named by their sha256; the event then has `blob` in\n"
         f"place of `data`. The name `{s.RESERVED_PARTICIPANT}` is no participant's: the log's first entry stands under it.\n"
+    )
+
+
+def _timers() -> str:
+    config = msgspec.json.format(msgspec.json.encode(timer_stream(1)), indent=2).decode()
+    return (
+        f"## The timers: stream `{s.TIMER_STREAM}`\n\n"
+        "What fires is published here by the server itself, and the log takes it over (`sources` above). `num_replicas` is as\n"
+        "the log's. No truth is kept here: a process that takes a thread over sets its timers again.\n\n"
+        f"```json\n{config}\n```\n"
     )
 
 

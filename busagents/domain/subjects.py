@@ -5,6 +5,7 @@
     busagents.owner.<participant>.<session>.<thread>                request: does a live process own this thread?
     busagents.catchup.<participant>.<session>.<thread>              asks whoever writes there to show its text from the beginning
     busagents.timer.set.<participant>.<session>.<thread>.<timer>    arms a timer (see docs/subjects.md)
+    busagents.timer.fired.<participant>.<session>.<thread>          a timer that fired, on its way into the thread's `in`
 
 A token is 1 to 64 characters of `A-Z a-z 0-9 _ -`: NATS itself would accept `*` inside a literal subject.
 """
@@ -28,8 +29,9 @@ LOG_PREFIX = "busagents.log"
 LIVE_PREFIX = "busagents.live"
 OWNER_PREFIX = "busagents.owner"
 CATCH_UP_PREFIX = "busagents.catchup"
-TIMER_SET_PREFIX = "busagents.timer.set"
-TIMER_FIRED_PREFIX = "busagents.timer.fired"
+TIMER_PREFIX = "busagents.timer"
+TIMER_SET_PREFIX = f"{TIMER_PREFIX}.set"
+TIMER_FIRED_PREFIX = f"{TIMER_PREFIX}.fired"
 MAIN_THREAD = "main"
 RESERVED_PARTICIPANT = "busagents"  # owns the genesis entry of a stream
 

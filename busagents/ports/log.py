@@ -13,7 +13,7 @@ from busagents.domain.subjects import Kind, ThreadRef
 class StoredMessage(msgspec.Struct, frozen=True, gc=False):
     """One entry as stored. `position` is its place in the whole log (1, 2, …; gaps are allowed); `body` the exact bytes.
 
-    `entry_id` is what the writer gave as id (None when a plain client gave none); `time` is the store's, RFC 3339 UTC.
+    `entry_id` is what the writer gave as id (None when a plain client gave none, and on what a timer stored); `time` is the store's, RFC 3339 UTC.
     """
 
     ref: ThreadRef
@@ -137,7 +137,9 @@ class LiveSubscription(Protocol):
 
 
 class Bus(Protocol):
-    """Everything a participant's process needs of the outside: the log, its inbox, the live feed, ownership questions, blobs."""
+    """Everything a participant's process needs of the outside: the log, its inbox, the live feed, ownership questions, timers,
+    blobs.
+    """
 
     @property
     def log(self) -> EventLog:
@@ -178,6 +180,22 @@ class Bus(Protocol):
 
     async def ask_catch_up(self, ref: ThreadRef) -> None:
         """Ask whoever writes in the thread to show its text from the beginning on the live feed. Best effort."""
+        ...
+
+    async def set_timer(self, ref: ThreadRef, timer: str, *, seconds: float, body: bytes) -> None:
+        """`seconds` from now by the bus's own clock, store `body` (an `in` entry with an id in it) in the thread's `in`.
+
+        A second timer of that name replaces the first. 0 or less: at once. It outlives this process and the server's
+        restarts. In rare cases it fires twice, with the same body. Returns when the timer is stored.
+
+        Raises:
+            LogFull, EntryTooLarge, AppendUnresolved: as for append.
+            BusUnreachable, StreamRefused: the server does not answer, or cannot keep timers.
+        """
+        ...
+
+    async def drop_timer(self, ref: ThreadRef, timer: str) -> None:
+        """It need not fire any more. Best effort, without waiting: one that fires all the same is ignored by the fold."""
         ...
 
     async def put_blob(self, data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import pairwise
@@ -426,6 +427,111 @@ class LiveContract:
             assert [await heard.get(), await heard.get()] == [ref, ref]
 
 
+class TimerContract:
+    """Timers: what comes later, whoever is still there."""
+
+    async def test_a_timer_fires_once_into_the_threads_in_and_its_inbox_though_its_setter_is_gone(self, connect: Connect) -> None:
+        setter, bus, ref = await connect(), await connect(), new_ref()
+        inbox = await bus.inbox(ref.participant, credits=4)
+        began = time.monotonic()
+        await setter.set_timer(ref, "a-timer", seconds=0.6, body=b"fired")
+        await setter.close()
+        assert await all_of(bus.log.read_thread(ref)) == []
+        delivery = await take(inbox)
+        assert time.monotonic() - began >= 0.6
+        assert (delivery.message.ref, delivery.message.kind, delivery.message.body) == (ref, "in", b"fired")
+        assert await takes_nothing(inbox)
+        stored = [(e.ref, e.kind, e.position, e.body) for e in await all_of(bus.log.read_thread(ref))]
+        assert stored == [(ref, "in", delivery.message.position, b"fired")]
+
+    async def test_a_replaced_timer_fires_once_at_the_later_time_with_the_later_body(self, connect: Connect) -> None:
+        first, second, ref = await connect(), await connect(), new_ref()
+        inbox = await first.inbox(ref.participant, credits=4)
+        await first.set_timer(ref, "a-timer", seconds=0.5, body=b"early")
+        began = time.monotonic()
+        await second.set_timer(ref, "a-timer", seconds=1.2, body=b"late")
+        assert (await take(inbox)).message.body == b"late"
+        assert time.monotonic() - began >= 1.2
+        assert await takes_nothing(inbox)
+
+    async def test_a_replaced_timer_fires_once_at_the_earlier_time_too(self, connect: Connect) -> None:
+        bus, ref = await connect(), new_ref()
+        inbox = await bus.inbox(ref.participant, credits=4)
+        await bus.set_timer(ref, "a-timer", seconds=3600, body=b"late")
+        await bus.set_timer(ref, "a-timer", seconds=0.1, body=b"early")
+        assert (await take(inbox)).message.body == b"early"
+        assert await takes_nothing(inbox)
+
+    @pytest.mark.parametrize("by", ["its setter", "another process"])
+    async def test_a_dropped_timer_does_not_fire_and_others_do(self, connect: Connect, by: str) -> None:
+        bus, other, ref = await connect(), await connect(), new_ref()
+        inbox, elsewhere = await bus.inbox(ref.participant, credits=4), ThreadRef(ref.participant, ref.session, "other")
+        await bus.set_timer(ref, "a-timer", seconds=0.6, body=b"dropped")
+        await bus.set_timer(ref, "another-timer", seconds=1.0, body=b"another name")
+        await bus.set_timer(elsewhere, "a-timer", seconds=1.3, body=b"another thread")
+        await (bus if by == "its setter" else other).drop_timer(ref, "a-timer")
+        assert [(await take(inbox)).message.body for _ in range(2)] == [b"another name", b"another thread"]
+        assert await takes_nothing(inbox)
+
+    @pytest.mark.parametrize("by", ["its setter", "another process"])
+    async def test_a_timer_set_again_right_after_it_was_dropped_fires(self, connect: Connect, by: str) -> None:
+        setter, ref = await connect(), new_ref()
+        inbox = await setter.inbox(ref.participant, credits=8)
+        again = setter if by == "its setter" else await connect()
+        for number in range(5):
+            await setter.set_timer(ref, f"timer-{number}", seconds=3600, body=b"dropped")
+        for number in range(5):
+            await again.drop_timer(ref, f"timer-{number}")
+            await again.set_timer(ref, f"timer-{number}", seconds=0.3, body=str(number).encode())
+        assert sorted([(await take(inbox)).message.body for _ in range(5)]) == [b"0", b"1", b"2", b"3", b"4"]
+        assert await takes_nothing(inbox)
+
+    @pytest.mark.parametrize("seconds", [0.0, -5.0])
+    async def test_a_timer_whose_time_has_come_fires_at_once(self, connect: Connect, seconds: float) -> None:
+        bus, ref = await connect(), new_ref()
+        inbox = await bus.inbox(ref.participant, credits=4)
+        await bus.set_timer(ref, "a-timer", seconds=seconds, body=b"now")
+        async with asyncio.timeout(1.5):
+            assert (await take(inbox)).message.body == b"now"
+        await bus.drop_timer(ref, "a-timer")  # too late, and no error
+        assert await takes_nothing(inbox)
+
+    async def test_a_timer_that_fired_may_be_set_again(self, connect: Connect) -> None:
+        bus, ref = await connect(), new_ref()
+        inbox = await bus.inbox(ref.participant, credits=4)
+        for number in range(3):
+            await bus.set_timer(ref, "a-timer", seconds=0, body=str(number).encode())
+            assert (await take(inbox)).message.body == str(number).encode()
+        assert await takes_nothing(inbox)
+
+    async def test_many_timers_at_once_all_fire(self, connect: Connect) -> None:
+        bus, ref = await connect(), new_ref()
+        inbox = await bus.inbox(ref.participant, credits=200)
+        timers = [bus.set_timer(ref, f"timer-{n}", seconds=0.5, body=str(n).encode()) for n in range(100)]
+        await asyncio.gather(*timers)
+        assert sorted([int((await take(inbox)).message.body) for _ in timers]) == list(range(100))
+
+    async def test_a_timer_may_be_set_for_longer_than_anybody_waits(self, connect: Connect) -> None:
+        bus, ref = await connect(), new_ref()
+        await bus.set_timer(ref, "a-timer", seconds=1e12, body=b"never")
+        assert await takes_nothing(await bus.inbox(ref.participant, credits=1))
+        await bus.drop_timer(ref, "a-timer")
+
+    async def test_a_timers_entry_above_the_limit_is_refused_with_its_size(self, connect: Connect) -> None:
+        size = 2 * 1024 * 1024
+        with pytest.raises(EntryTooLarge, match=str(size)):
+            await (await connect()).set_timer(new_ref(), "a-timer", seconds=0, body=bytes(size))
+
+    @pytest.mark.parametrize("name", ["*", ">", "a.b", ""])
+    async def test_a_timer_is_refused_a_name_no_subject_can_hold(self, connect: Connect, name: str) -> None:
+        bus, ref = await connect(), new_ref()
+        for wrong, timer in ((ref, name), (ThreadRef(ref.participant, name), "a-timer")):
+            with pytest.raises(InvalidName):
+                await bus.set_timer(wrong, timer, seconds=0, body=b"x")
+            with pytest.raises(InvalidName):
+                await bus.drop_timer(wrong, timer)
+
+
 class BlobContract:
     """The blob store and discovery."""
 
@@ -456,5 +562,5 @@ class BlobContract:
         assert len([item for item in await buses[0].participants(timeout=0.5) if item.name == ref.participant]) == 1
 
 
-class BusContract(LogContract, InboxContract, LiveContract, BlobContract):
+class BusContract(LogContract, InboxContract, LiveContract, TimerContract, BlobContract):
     """Everything."""

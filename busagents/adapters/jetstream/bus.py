@@ -16,6 +16,7 @@ from busagents.adapters.jetstream.inbox import JetStreamInbox
 from busagents.adapters.jetstream.live import JetStreamLive
 from busagents.adapters.jetstream.log import JetStreamLog
 from busagents.adapters.jetstream.streams import ConsumerSettings
+from busagents.adapters.jetstream.timers import JetStreamTimers
 from busagents.domain.subjects import (
     STREAM,
     ThreadRef,
@@ -66,6 +67,8 @@ class JetStreamBus:
         self._consumers = consumers
         self._log = JetStreamLog(client)
         events.lost.append(self._log.connection_lost)
+        self._timers = JetStreamTimers(client)
+        events.lost.append(self._timers.connection_lost)
         self._blobs = JetStreamBlobs(client)
 
     @property
@@ -127,6 +130,14 @@ class JetStreamBus:
         with contextlib.suppress(nats.errors.Error):  # best effort: the text comes with the record
             await self.client.publish(catch_up_subject(ref), b"")
 
+    async def set_timer(self, ref: ThreadRef, timer: str, *, seconds: float, body: bytes) -> None:
+        """See Bus.set_timer."""
+        await self._timers.set(ref, timer, seconds=seconds, body=body)
+
+    async def drop_timer(self, ref: ThreadRef, timer: str) -> None:
+        """See Bus.drop_timer."""
+        await self._timers.drop(ref, timer)
+
     async def put_blob(self, data: bytes) -> str:
         """See Bus.put_blob."""
         return await self._blobs.put(data)
@@ -161,3 +172,4 @@ class JetStreamBus:
         with contextlib.suppress(OSError):  # the connection broke just now
             await self.client.close()
         self._log.connection_lost()  # nobody waits for ever on a closed bus
+        self._timers.connection_lost()

@@ -8,11 +8,22 @@ from nats.aio.client import Client
 
 from busagents.adapters.jetstream.api import STREAM_NOT_FOUND, ApiError, call_patiently
 from busagents.adapters.jetstream.identity import StreamIdentity, genesis_id
-from busagents.adapters.jetstream.streams import BLOB_STREAM, DUPLICATE_WINDOW, blob_stream, harmful_settings, log_stream
-from busagents.domain.subjects import BLOB_BUCKET, STREAM
+from busagents.adapters.jetstream.streams import (
+    BLOB_STREAM,
+    DUPLICATE_WINDOW,
+    TIMER_SOURCE,
+    blob_stream,
+    harmful_settings,
+    harmful_timer_settings,
+    has_timers,
+    log_stream,
+    timer_stream,
+)
+from busagents.domain.subjects import BLOB_BUCKET, STREAM, TIMER_STREAM
 from busagents.errors import LogRegressed, StreamRefused
 
 _IN_USE = 10058  # created by another process a moment ago, with another max_bytes
+_SCHEDULES = 2  # the level of the server's JetStream API from which it keeps timers: 2.12
 
 
 async def provision(
@@ -23,13 +34,14 @@ async def provision(
     known: StreamIdentity | None = None,
     duplicate_window: float = DUPLICATE_WINDOW,
 ) -> StreamIdentity:
-    """Create the log and the object store of large payloads if they are absent, check them if not. Returns which log it is.
+    """Create the log, its timers and the object store of large payloads if absent, check them if not. Returns which log it is.
 
     `max_bytes` of a new log: default 80 % of what the account may store. `known` is the identity an earlier start recorded:
-    then nothing is created, because an empty log would hide that the known one is gone. `duplicate_window` is in seconds.
+    then no log is created, because an empty one would hide that the known one is gone. `duplicate_window` is in seconds.
+    A log without timers, as older versions made it, gets them and stays the log it is.
 
     Raises:
-        StreamRefused: the stream exists with settings under which entries could be lost; each is named.
+        StreamRefused: a stream exists with settings under which entries could be lost, each named; or the server is too old.
         LogRegressed: the known log is gone, or this is another one or an older copy.
         BusUnreachable: the server does not answer, or has JetStream off.
     """
@@ -39,6 +51,7 @@ async def provision(
         if info is None:
             if known is not None:
                 raise _regressed(f"stream {STREAM}, created {known.created}, is gone from this server")
+            await _ensure_timers(client, replicas)  # first: the log takes over what fires there
             budget = max_bytes if max_bytes is not None else await _room(client)
             info = await _create(client, log_stream(replicas, budget, duplicate_window=duplicate_window))
     except ApiError as error:
@@ -63,6 +76,10 @@ async def provision(
             f"stream {STREAM} on this server ends at position {last}, it went to {known.position} before: it is an older copy"
         )
     await _ensure_blobs(client, replicas)
+    if not is_new:
+        await _ensure_timers(client, max(replicas, info["config"].get("num_replicas", 1)), wanted=replicas)
+    if not has_timers(info["config"]):
+        await _give_timers(client, info)
     return StreamIdentity(created, genesis, last)
 
 
@@ -83,6 +100,49 @@ async def _create(client: Client, config: dict[str, Any]) -> dict[str, Any]:
         if error.err_code != _IN_USE:
             raise
         return await call_patiently(client, f"STREAM.INFO.{name}")
+
+
+async def _ensure_timers(client: Client, copies: int, *, wanted: int = 1) -> None:
+    """Create the timers' stream with so many copies, or check that it has at least as many as `wanted`."""
+    try:
+        info = await _find_stream(client, TIMER_STREAM)
+        if info is None:
+            await _check_version(client)
+            info = await _create(client, timer_stream(copies))
+    except ApiError as error:
+        raise StreamRefused(
+            f"stream {TIMER_STREAM} cannot be created or read: {error}; check the server's JetStream limits"
+        ) from None
+    problems = harmful_timer_settings(info["config"], wanted)
+    if problems:
+        raise StreamRefused(
+            f"stream {TIMER_STREAM} could lose timers with: {'; '.join(problems)}. Change them with `nats stream edit`,"
+            " or use another account"
+        )
+
+
+async def _check_version(client: Client) -> None:
+    """A server that is too old would take the stream and ignore that it is one of timers."""
+    level = int((await call_patiently(client, "INFO")).get("api", {}).get("level", 0))
+    if level < _SCHEDULES:
+        raise too_old(str(client.connected_server_version), level)
+
+
+def too_old(version: str, level: int) -> StreamRefused:
+    """The refusal of a server without message schedules; `level` is that of its JetStream API."""
+    return StreamRefused(
+        f"this server cannot keep timers: it is {version}, JetStream API level {level}. Use nats-server 2.12 or newer"
+    )
+
+
+async def _give_timers(client: Client, info: dict[str, Any]) -> None:
+    """Let a log without timers take over those that fire. Nothing else about it changes."""
+    try:
+        await call_patiently(client, f"STREAM.UPDATE.{STREAM}", {**info["config"], "sources": [TIMER_SOURCE]})
+    except ApiError as error:
+        raise StreamRefused(
+            f"stream {STREAM} cannot be given its timers: {error}; check the server's version and this user's permissions"
+        ) from None
 
 
 async def _ensure_blobs(client: Client, replicas: int) -> None:

@@ -90,6 +90,15 @@ class MemoryBus:
             if participant == ref.participant:
                 callback(ref)
 
+    async def set_timer(self, ref: ThreadRef, timer: str, *, seconds: float, body: bytes) -> None:
+        """See Bus.set_timer."""
+        await asyncio.sleep(0)  # others run, as they do while a server answers
+        self.store.timers.set(ref.checked(), check_token(timer, "timer"), seconds, body)
+
+    async def drop_timer(self, ref: ThreadRef, timer: str) -> None:
+        """See Bus.drop_timer."""
+        self.store.timers.drop(ref.checked(), check_token(timer, "timer"))
+
     async def put_blob(self, data: bytes) -> str:
         """See Bus.put_blob."""
         key = sha256_hex(data)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from busagents.adapters.memory.timers import MemoryTimers
 from busagents.domain.subjects import Kind, ThreadRef
 from busagents.ports.log import Announced, CatchUpHeard, LiveMessage, OwnsThread, StopHeard, StoredMessage
 
@@ -26,6 +27,7 @@ class MemoryStore:
         self.catch_ups: list[tuple[str, CatchUpHeard]] = []
         self.watchers: list[tuple[str, Callable[[LiveMessage], None]]] = []
         self.announced: list[Announced] = []
+        self.timers = MemoryTimers(lambda ref, body: self.store(ref, "in", body, None), MAX_PAYLOAD)
         self._entries: list[StoredMessage] = []
         self._heads: dict[ThreadRef, StoredMessage] = {}
         self._sent: dict[str, int] = {}  # entry id -> position
@@ -44,13 +46,14 @@ class MemoryStore:
             if wanted(entry.ref):
                 yield entry
 
-    def store(self, ref: ThreadRef, kind: Kind, body: bytes, entry_id: str) -> int:
+    def store(self, ref: ThreadRef, kind: Kind, body: bytes, entry_id: str | None) -> int:
         """Append without any check, and let everybody hear it."""
         position = len(self._entries) + 1
         stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         entry = StoredMessage(ref, kind, position, entry_id, body, stamp)
         self._entries.append(entry)
-        self._sent[entry_id] = position
+        if entry_id is not None:
+            self._sent[entry_id] = position
         if kind == "ev":
             before = self._heads.get(ref)
             self._heads[ref] = entry
