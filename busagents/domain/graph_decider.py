@@ -112,16 +112,23 @@ class _Deciding:
 
     def _refuse_unknown(self) -> None:
         """Of a graph that was changed meanwhile the recorded decisions stand; a node that is gone cannot go on."""
-        for name in (*self._run.open, *self._run.ended, *self._run.touched):
-            if name not in self._plan.nodes:
-                text = f"Node {name!r} was in the graph when this task reached it, and is not any more: put it back and send it again."
-                self._end(fail_task(self._task, "definition_changed", text))
+        known = self._plan.nodes
+        gone = [name for names in (self._run.open, self._run.ended, self._run.touched) for name in names if name not in known]
+        if gone:
+            text = f"Node {gone[0]!r} was in the graph when this task reached it, and is not any more: put it back, or send it again."
+            self._end(fail_task(self._task, "definition_changed", text))
 
     def _take_ends(self) -> None:
         """Nodes whose tasks have ended, or whose time is up."""
+        children, expired = self._task.children, self._task.expired
         for name in self._run.open:
-            plan, known = self._plan.nodes[name], self._run.node(name)
-            if node_call(name, known.run) in self._task.expired:
+            known = self._run.nodes[name]
+            if known.items is None and not expired:  # spelled out: of many nodes at work, this looks at each
+                child = children.get(f"{name}#{known.run}")
+                if child is None or child.outcome is None:
+                    continue
+            plan = self._plan.nodes[name]
+            if node_call(name, known.run) in expired:
                 text = f"it did not end within {self._task.timeouts.get(node_call(name, known.run), 0):g} seconds"
                 self._completed(failed_run(name, known.run, "limit_node_time", text))
             elif known.items is not None and (given := first_missing(self._task, name, known)) < known.items:
@@ -193,7 +200,7 @@ class _Deciding:
         return changed
 
     def _due(self, plan: NodePlan, known: NodeRun) -> bool:
-        if any(source in plan.back for source in known.taken):
+        if plan.back and not plan.back.isdisjoint(known.taken):
             return True
         return self._led_to(plan, known) and (plan.join == "any" or self._decided(plan))
 

@@ -26,10 +26,13 @@ def item_calls(node: str, known: NodeRun) -> Sequence[str]:
 
 def all_ended(task: Task, node: str, known: NodeRun) -> bool:
     """Whether every task of the run has ended."""
-    call = node_call(node, known.run)
-    if known.items is None:
-        return _ended(task, call)
-    return all(_ended(task, f"{call}.{index}") for index in scattered(range(known.items)))
+    call, children = node_call(node, known.run), task.children
+    calls = (call,) if known.items is None else (f"{call}.{index}" for index in scattered(range(known.items)))
+    for item in calls:
+        child = children.get(item)
+        if child is None or child.outcome is None:
+            return False
+    return True
 
 
 def first_missing(task: Task, node: str, known: NodeRun) -> int:
@@ -117,11 +120,6 @@ def fail_stuck(task: Task, results: Iterable[tuple[str, e.NodeCompleted]]) -> e.
         "nodes was taken. Give them an edge without when=, or one for every case."
     )
     return fail_task(task, "stuck", text)
-
-
-def _ended(task: Task, call: str) -> bool:
-    child = task.children.get(call)
-    return child is not None and child.outcome is not None
 
 
 def _completed(node: str, run: int, outcome: e.TaskOutcome, schema: Schema) -> e.NodeCompleted:

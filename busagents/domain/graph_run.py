@@ -130,4 +130,7 @@ class GraphRun(msgspec.Struct, frozen=True, gc=False):
 
 
 def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
-    return tuple(other for other in names if other != name) if name in names else names
+    if name not in names:
+        return names
+    at = names.index(name)
+    return names[:at] + names[at + 1 :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from simulated_shell import message_to
@@ -97,8 +98,8 @@ class GraphLine(Line):
         return self
 
 
-def people(names: str) -> list[Participant]:
-    """References by these names, which are letters."""
+def people(names: Iterable[str]) -> list[Participant]:
+    """References by these names."""
     return [Participant(name) for name in names]
 
 
