@@ -8,7 +8,7 @@ from typing import Literal
 
 from busagents import Agent, Limits, ToolContext, tool
 from busagents.errors import NotFound
-from busagents.tools import ArticleIndex
+from busagents.tools import ArticleIndex, handoff_to_user
 
 PREFIX = "ticket."
 
@@ -73,8 +73,9 @@ support_desk = Agent(
     description="Helps customers with orders, returns, payment and accounts, and opens tickets for what it cannot solve.",
     system=(
         "You work at a shop's support desk. Look into the knowledge base first and answer from it in a few friendly sentences. "
-        "If it does not solve the problem, open a ticket and tell the customer its number. Never promise a refund yourself."
+        "If you cannot tell what the problem is, ask the customer once. If the articles do not solve it, open a ticket and tell "
+        "the customer its number. Never promise a refund yourself."
     ),
-    tools=[knowledge_base, ticket_open, ticket_list, ticket_close],
+    tools=[knowledge_base, ticket_open, ticket_list, ticket_close, handoff_to_user],
     limits=Limits(turns=12),
 )

@@ -5,24 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from busagents.adapters.offline.brief import Brief
+from busagents.adapters.offline.instructed import FINISHED
 from busagents.adapters.offline.memory import is_introduction, recalled, stated_facts
+from busagents.adapters.offline.notice import without_notice
 from busagents.adapters.offline.reading import Reading
-from busagents.adapters.offline.results import Finding, key_sentences, plain_text, told
+from busagents.adapters.offline.results import Finding, key_sentences, plain_text, readable, told
+from busagents.adapters.offline.review import is_review, told_review
 from busagents.adapters.offline.words import content_words, hits, most_relevant, sentences, shorten, words
 from busagents.ports.model import ModelRequest, ToolSpec
 
-NOTICE = '(busagents\' offline demo model: no language model, only word matching. For a real one set OPENAI_API_KEY or model="openai:…".)'
-
 _SUMMARIZE = re.compile(r"\b(?:summari[sz]e|summary|shorten|key points|main points|tl;?dr|in short)\b", re.IGNORECASE)
+GIVEN_SENTENCES = 6
 LONG_PROMPT = 600  # characters: such a prompt is a text to work on
 
 
-def answer_text(request: ModelRequest, reading: Reading, findings: Sequence[Finding]) -> str:
+def answer_text(request: ModelRequest, brief: Brief, reading: Reading, findings: Sequence[Finding]) -> str:
     """The answer without the notice. Empty only if there is nothing at all to say."""
+    finished = next((found for found in findings if FINISHED & set(found.arguments) and not found.is_error), None)
+    if finished is not None:
+        return plain_text(finished.content)
+    if not findings and is_review(brief, request.system):
+        return told_review(brief)
     facts = stated_facts(reading.prose) if is_introduction(reading.prose) else []
     noted = f"Noted: {'; '.join(facts)}." if facts else ""
-    if findings:
-        return "\n\n".join([*([noted] if noted else []), *_sections(reading, findings)])
+    sections = _sections(reading, findings)
+    if sections:
+        return "\n\n".join([*([noted] if noted else []), *sections])
+    if brief.material:
+        points = key_sentences(brief.material, GIVEN_SENTENCES)
+        return "\n".join(["From what I was given:", "", *(f"- {point}" for point in points)])
     known = recalled(reading.prose, request.messages)
     if known:
         return known
@@ -31,7 +43,12 @@ def answer_text(request: ModelRequest, reading: Reading, findings: Sequence[Find
 
 def body_of(reading: Reading, findings: Sequence[Finding]) -> str:
     """What the tools found, as the body of a document; empty if they found nothing."""
-    return "\n\n".join(_section(reading, found) for found in findings if not found.is_error)
+    return "\n\n".join(_sections(reading, [found for found in findings if not found.is_error]))
+
+
+def spoken(reading: Reading, findings: Sequence[Finding]) -> str:
+    """What the tools found without a word on how, as an answer to somebody who does not know of tools."""
+    return "\n\n".join(readable(found.content, reading.topic) for found in findings if not found.is_error)
 
 
 def prose_of(findings: Sequence[Finding]) -> str:
@@ -40,7 +57,7 @@ def prose_of(findings: Sequence[Finding]) -> str:
 
 
 def _sections(reading: Reading, findings: Sequence[Finding]) -> list[str]:
-    return list(dict.fromkeys(_section(reading, found) for found in findings))
+    return [section for section in dict.fromkeys(_section(reading, found) for found in findings) if section]
 
 
 def _section(reading: Reading, found: Finding) -> str:
@@ -67,7 +84,7 @@ def _from_conversation(request: ModelRequest, reading: Reading) -> str:
     if not reading.is_question:
         return ""
     earlier = [message.text for message in request.messages[-20:-1] if message.role in ("user", "assistant")]
-    text = "\n".join([request.system, *(said.replace(NOTICE, "") for said in earlier)])
+    text = "\n".join([request.system, *(without_notice(said) for said in earlier)])
     wanted = content_words(reading.prose)
     fitting = [sentence for sentence in most_relevant(text, reading.prose, 2) if hits(wanted, words(sentence)) >= 2]
     return "From what I was told: " + " ".join(fitting) if fitting else ""

@@ -56,6 +56,12 @@ def expressions(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def year_span(text: str) -> list[str]:
+    """The difference of the first and the last year that a text names, as an expression; none if there are not two."""
+    years = sorted({int(year) for year in re.findall(r"(?<![\d.,-])(?:1[5-9]|20)\d\d(?![\d,-]|\.\d)", text)})
+    return [f"{years[-1]} - {years[0]}"] if len(years) > 1 else []
+
+
 def without_arithmetic(text: str) -> str:
     """The text with its expressions and numbers taken out: what is left says what else is wanted."""
     for pattern, replacement in _SPOKEN:

@@ -6,16 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from busagents.adapters.offline.memory import is_introduction
+from busagents.adapters.offline.planned import MAX_CALLS, PlannedCall
 from busagents.adapters.offline.reading import Reading
 from busagents.adapters.offline.values import CODE, EXPRESSIONS, LONG, NOTHING, PATHS, QUERIES, Values, from_to
 from busagents.adapters.offline.verbs import acts_of, asks_for, same_act
 from busagents.adapters.offline.words import content_words, hits, shorten, words
 from busagents.ports.model import ToolSpec
-
-MAX_CALLS = 4  # of one turn
 
 # Said of most tools, so they tell nothing about which one is meant.
 _COMMON = frozenset(
@@ -54,13 +51,6 @@ _COMMON = frozenset(
 )
 
 
-class PlannedCall(msgspec.Struct, frozen=True):
-    """A tool call to make."""
-
-    name: str
-    arguments: dict[str, Any]
-
-
 def gathering_calls(reading: Reading, tools: Sequence[ToolSpec]) -> list[PlannedCall]:
     """The calls that find something out; they do not depend on each other."""
     if reading.is_greeting:
@@ -72,8 +62,8 @@ def gathering_calls(reading: Reading, tools: Sequence[ToolSpec]) -> list[Planned
             continue
         if rule is not None:
             calls += rule(reading, tool)
-        elif not _acts(tool) and _fits(reading, tool, tools):
-            calls += _filled(reading, tool)
+        elif not acts(tool) and _fits(reading, tool, tools):
+            calls += filled(reading, tool)
     calls = _one_way_to_compute(reading, tools, calls)
     return _searches(reading, tools, calls)[:MAX_CALLS]
 
@@ -86,8 +76,8 @@ def acting_calls(reading: Reading, tools: Sequence[ToolSpec], body: str) -> list
     for tool in tools:
         if _rule_for(tool) is _writing:
             calls += _writing(reading, tool, body)
-        elif _rule_for(tool) is None and _acts(tool) and _fits(reading, tool, tools):
-            calls += _filled(reading, tool)
+        elif _rule_for(tool) is None and acts(tool) and _fits(reading, tool, tools):
+            calls += filled(reading, tool)
     return calls[:MAX_CALLS]
 
 
@@ -165,7 +155,7 @@ def _searches(reading: Reading, tools: Sequence[ToolSpec], calls: list[PlannedCa
     if acting_calls(reading, tools, ""):
         return calls
     first = searchers[0]
-    return [PlannedCall(first.name, _filled_with(reading, first, {_field(first, QUERIES): reading.topic}))]
+    return [PlannedCall(first.name, _filled_with(reading, first, {_field(first, QUERIES): reading.topics[0]}))]
 
 
 def _more_to_find(reading: Reading, calls: list[PlannedCall], tools: Sequence[ToolSpec]) -> bool:
@@ -176,7 +166,7 @@ def _more_to_find(reading: Reading, calls: list[PlannedCall], tools: Sequence[To
     return len(left) >= 2
 
 
-def _acts(tool: ToolSpec) -> bool:
+def acts(tool: ToolSpec) -> bool:
     """True if the tool's name says that it changes something. Reading and listing change nothing."""
     return any(not group & {"read", "list"} for group in acts_of(words(tool.name)))
 
@@ -209,15 +199,16 @@ def _described(tool: ToolSpec) -> str:
     return " ".join([tool.name, tool.description, *options])
 
 
-def _filled(reading: Reading, tool: ToolSpec) -> list[PlannedCall]:
-    arguments = _filled_with(reading, tool, {})
+def filled(reading: Reading, tool: ToolSpec, body: str = "") -> list[PlannedCall]:
+    """A call of the tool, or none if a required argument is nowhere to be found. `body` is for long texts."""
+    arguments = _filled_with(reading, tool, {}, body)
     missing = [name for name in tool.parameters.get("required", ()) if name not in arguments]
     return [] if missing else [PlannedCall(tool.name, arguments)]
 
 
-def _filled_with(reading: Reading, tool: ToolSpec, known: dict[str, Any]) -> dict[str, Any]:
+def _filled_with(reading: Reading, tool: ToolSpec, known: dict[str, Any], body: str = "") -> dict[str, Any]:
     """The arguments found in the prompt, in the schema's order."""
-    values = Values(reading, tool.parameters)
+    values = Values(reading, tool.parameters, body)
     required = tool.parameters.get("required", ())
     arguments: dict[str, Any] = {}
     for name, field in tool.parameters.get("properties", {}).items():

@@ -84,14 +84,15 @@ _NEXT_WISH = re.compile(
     r"\s+(?:in|into|to)\s+(?:a|the)\s+(?:file|report)\b.*|,\s+(?:and\s+)?(?:what|where|how|which|when|who|please)\b.*",
     re.IGNORECASE | re.DOTALL,
 )
+_PLACE = re.compile(r"\b(?:in|near|to|visit|around)\s+([A-ZÀ-Þ][\w'’-]+)\b(?=[^?]*[.!](?:\s|$))")
 _OPENERS = re.compile(
     r"^(?:[\s,.:;!-]+|please\b|(?:can|could|would|will) you\b|i(?:'d| would) like (?:you )?to\b|i (?:want|need) (?:you )?to\b|"
     r"i (?:want|need)\b|help me(?: to)?\b|hey\b|hi\b|hello\b|now\b|then\b|also\b|first\b|quickly\b|briefly\b|let's\b|"
     r"(?:remember|note|keep in mind)(?: that)?\b|plan(?: me)?\b|\d+[- ](?:day|week|hour)s?\b|do (?:some )?(?=research)|use (?:the )?\w+ to\b|"
     r"(?:research|search(?: the (?:web|internet))?|look up|find out|find|investigate|explore|google|tell me|explain|describe|"
-    r"summari[sz]e|give me|show me|write(?: me)?|compare|analy[sz]e|recommend|suggest|learn)\b|"
+    r"summari[sz]e|give me|show me|write(?: me)?|compare|analy[sz]e|recommend|suggest|learn|report(?= on| about))\b|"
     r"(?:information|details|facts|something|everything|an? (?:short |brief )?(?:overview|summary|report|guide)|the latest)\b|"
-    r"(?:about|on|for|into|of|regarding|concerning|to me|me)\b|(?:the|a|an|some)\b|"
+    r"(?:about|on|for|into|of|regarding|concerning|to me|me)\b|(?:the|a few|a|an|some)\b|"
     r"(?:what|who|when|where|why|which|how)(?:'s|'re)?\b|(?:is|are|was|were|does|did|do|can|should|will|has|have)\b|"
     r"(?:i|you|we|one|it|there)\b|(?:much|many|long|know|do you know)\b)",
     re.IGNORECASE,
@@ -103,10 +104,11 @@ MAX_START, MAX_END = 2_500, 500  # characters of a long message in which its wis
 
 
 class Reading:
-    """One prompt, read once. `text` is the user's message."""
+    """One prompt, read once. `text` is the user's message; `told_to_write`: a file is wanted whatever it says."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, told_to_write: bool = False) -> None:
         self.text = text[:MAX_READ].strip()
+        self._told_to_write = told_to_write
 
     @cached_property
     def code(self) -> str:
@@ -196,7 +198,7 @@ class Reading:
     @cached_property
     def wants_file(self) -> bool:
         """True if something is to be written to a file."""
-        return bool(_WRITE.search(self.prose)) and bool(self.files or _WRITABLE.search(self.prose))
+        return self._told_to_write or (bool(_WRITE.search(self.prose)) and bool(self.files or _WRITABLE.search(self.prose)))
 
     @cached_property
     def topic(self) -> str:
@@ -219,10 +221,11 @@ class Reading:
 
     @cached_property
     def topics(self) -> list[str]:
-        """The topic, or the two things to compare."""
+        """What to search for: the topic, with the place that another sentence names; or the two things to compare."""
         match = _COMPARE.search(_NEXT_WISH.sub("", self.prose))
         if match is None:
-            return [self.topic]
+            place = _PLACE.search(self.prose)
+            return [self.topic if place is None or place[1] in self.topic else f"{self.topic} {place[1]}"]
         one, other = (piece.strip(" \t\n.,;:!?") for piece in match.groups() if piece is not None)
         return [Reading(one).topic, Reading(other).topic]
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
+from busagents.adapters.offline.notice import without_notice
 from busagents.adapters.offline.words import content_words, hits, most_relevant, sentences, shorten, words
 from busagents.domain.messages import ToolCallPart, ToolResultPart
 
 SHORT = 400  # characters that are quoted whole
 FILE_CHARACTERS = 1_500  # of a file that is shown as it is
 MAX_PASSAGES = 3  # of a search, and only those that fit at least half as well as the best
+QUOTED = 4_000  # characters of another participant's answer
 MAX_LINES = 20  # of a plain list
 
 _TITLE = ("title", "name", "subject", "ticket", "id", "path")
@@ -40,9 +42,15 @@ def finding(call: ToolCallPart, result: ToolResultPart) -> Finding:
 
 
 def told(found: Finding, topic: str) -> str:
-    """The finding as a paragraph or list that can stand in an answer."""
+    """The finding as a paragraph or list that can stand in an answer; empty for what only keeps or asks something."""
     if found.is_error:
         return f"`{found.name}` failed: {shorten(found.content, SHORT)}"
+    if found.name == "handoff_to_user" or found.arguments.get("action") == "store":
+        return ""
+    if found.arguments.get("action") == "list":
+        return _remembered(found.content)
+    if list(found.arguments) == ["input"]:
+        return f"**{found.name}**:\n\n{without_notice(found.content)[:QUOTED]}"
     expression = found.arguments.get("expression")
     if isinstance(expression, str) and len(found.content) < 100:
         return f"{expression} = {found.content.strip()}"
@@ -77,12 +85,33 @@ def readable(content: str, topic: str) -> str:
     return "\n".join(f"- {shorten(sentence, SHORT)}" for sentence in fitting) or shorten(text, SHORT)
 
 
+def passages(content: str, topic: str) -> list[str]:
+    """Of a search's result the passages that fit more than half as well as the best, each with its source; of others none."""
+    items = [item for item in _parsed(content) or [] if isinstance(item, Mapping) and _first(item, _TEXT)]
+    wanted = content_words(topic)
+    scores = [hits(wanted, words(f"{_first(item, _TITLE)} {_first(item, _TEXT)}")) for item in items]
+    best = [item for item, score in zip(items, scores, strict=True) if score > max(scores) / 2][:MAX_PASSAGES]
+    return [" ".join(f"{_first(item, _TEXT)} {_sourced(item)}".split()) for item in best]
+
+
+def _sourced(item: Mapping[str, Any]) -> str:
+    source = _first(item, _SOURCE)
+    return f"({source})" if source else ""
+
+
+def _remembered(content: str) -> str:
+    """Facts of the shared memory, each with who found it."""
+    facts = [item for item in _parsed(content) or [] if isinstance(item, Mapping)]
+    told = (f"## {item.get('title', '')}\n\n{item.get('content', '')} (by {item.get('by', 'somebody')})" for item in facts)
+    return "\n\n".join(told)
+
+
 def plain_text(content: str) -> str:
     """All prose of a result in order, for picking sentences."""
-    value = _parsed(content)
+    value = _parsed(without_notice(content))
     if isinstance(value, list):
         return "\n".join(_first(item, _TEXT) or _inline(item) if isinstance(item, Mapping) else str(item) for item in value)
-    return content
+    return without_notice(content)
 
 
 def key_sentences(text: str, count: int) -> list[str]:
@@ -118,12 +147,12 @@ def _fitting(texts: list[str], topic: str) -> list[int]:
 def _item(item: Any, topic: str) -> str:
     if not isinstance(item, Mapping):
         return _inline(item)
-    title, text, source = _first(item, _TITLE), _first(item, _TEXT), _first(item, _SOURCE)
+    title, text, source = _first(item, _TITLE), _first(item, _TEXT), _sourced(item)
     if not text:
         return ", ".join(f"{key}: {_inline(value)}" for key, value in item.items() if value not in (None, ""))
     head = f"**{title}**: " if title else ""
     status = f" [{item['status']}]" if "status" in item else ""
-    return f"{head}{_excerpt(text, topic)}{f' ({source})' if source else ''}{status}"
+    return f"{head}{_excerpt(text, topic)}{f' {source}' if source else ''}{status}"
 
 
 def _excerpt(text: str, topic: str) -> str:
@@ -136,6 +165,12 @@ def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 def _inline(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def fields_of(content: str) -> Mapping[str, Any]:
+    """The fields of a result that is a JSON object; else none."""
+    value = _parsed(content)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _parsed(content: str) -> Any:

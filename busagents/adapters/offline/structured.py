@@ -21,28 +21,50 @@ _FORMATS = {
 }
 
 
-def structured_answer(schema: Mapping[str, Any], reading: Reading, body: str) -> str:
-    """JSON text. `body` fills long text fields and lists of text."""
-    return msgspec.json.encode(_Filler(schema, reading, body).fill("", schema, 0)).decode()
+def structured_answer(schema: Mapping[str, Any], reading: Reading, body: str, known: Mapping[str, Any] | None = None) -> str:
+    """JSON text. `body` fills long text fields and lists of text; `known` has values by the names of fields."""
+    return msgspec.json.encode(_Filler(schema, reading, body, known or {}).fill("", schema, 0)).decode()
 
 
 class _Filler:
     """Walks the schema; every required field gets a value of its type within its bounds."""
 
-    def __init__(self, root: Mapping[str, Any], reading: Reading, body: str) -> None:
+    def __init__(self, root: Mapping[str, Any], reading: Reading, body: str, known: Mapping[str, Any]) -> None:
         self._values = Values(reading, root, body)
+        self._known = known
 
     def fill(self, name: str, schema: Mapping[str, Any], depth: int) -> Any:
         schema = self._values.resolve(schema)
         kind = type_of(schema)
         if kind == "object":
             return self._object(schema, depth)
-        found = self._values.find(name, schema, required=True, depth=depth)
+        found = self._known[name] if self._is_known(name, schema) else self._values.find(name, schema, required=True, depth=depth)
         if "const" in schema or ("enum" in schema and found is not NOTHING):
             return found
         if "enum" in schema:
             return schema.get("default", schema["enum"][0])
         return self._array(name, schema, found, depth) if kind == "array" else _bounded(kind, schema, found)
+
+    def _is_known(self, name: str, schema: Mapping[str, Any]) -> bool:
+        """True if there is a value for the field that is of its type."""
+        value = self._known.get(name)
+        if value is None or "const" in schema:
+            return False
+        if "enum" in schema:
+            return value in schema["enum"]
+        match type_of(schema):
+            case "string":
+                return isinstance(value, str)
+            case "boolean":
+                return isinstance(value, bool)
+            case "integer":
+                return isinstance(value, int) and not isinstance(value, bool)
+            case "number":
+                return isinstance(value, int | float) and not isinstance(value, bool)
+            case "array":
+                items = type_of(self._values.resolve(schema.get("items", {})))
+                return items == "string" and isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return False
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         required = schema.get("required", ())

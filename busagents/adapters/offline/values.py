@@ -30,6 +30,8 @@ LONG = frozenset(
         "comment",
         "reason",
         "answer",
+        "reply",
+        "response",
         "summary",
         "solution",
         "prompt",

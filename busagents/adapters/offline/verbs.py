@@ -35,6 +35,9 @@ NOUNS: tuple[frozenset[str], ...] = tuple(
         "subtract minus difference",
         "multiply times product",
         "divide quotient",
+        "stay hotel hotels sleep accommodation lodging",
+        "trip trips travel journey holiday vacation",
+        "startup startups company companies",
     )
 )
 
