@@ -160,12 +160,12 @@ def _stream() -> str:
 
 
 def _timers() -> str:
-    config = msgspec.json.format(msgspec.json.encode(timer_stream(1)), indent=2).decode()
+    rows = [f"| `{name}` | `{msgspec.json.encode(value).decode()}` |" for name, value in timer_stream(1).items()]
     return (
         f"## The timers: stream `{s.TIMER_STREAM}`\n\n"
         "What fires is published here by the server itself, and the log takes it over (`sources` above). `num_replicas` is as\n"
         "the log's. No truth is kept here: a process that takes a thread over sets its timers again.\n\n"
-        f"```json\n{config}\n```\n"
+        + "\n".join(["| setting | value |", "|---|---|", *rows, ""])
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -9,9 +10,9 @@ import msgspec
 import pytest
 
 from busagents.adapters.jetstream.bus import JetStreamBus, connect_bus
-from busagents.adapters.jetstream.provision import provision
-from busagents.adapters.jetstream.streams import log_stream
-from busagents.domain.subjects import STREAM, ThreadRef
+from busagents.adapters.jetstream.provision import provision, too_old
+from busagents.adapters.jetstream.streams import TIMER_SOURCE, log_stream, timer_stream
+from busagents.domain.subjects import STREAM, TIMER_STREAM, ThreadRef
 from busagents.errors import LogFull, StreamRefused
 from busagents.runtime.supervisor.nats_server import NatsServer
 
@@ -52,6 +53,14 @@ async def test_provisioning_again_changes_nothing_and_gives_the_same_identity(ow
         ("retention", "interest", "limits"),
         ("republish", None, "busagents.live"),
         ("subjects", ["busagents.log.*.*.*.ev"], "busagents.log"),
+        ("sources", [{"name": "SOMEBODY"}], "BUSAGENTS_TIMERS"),
+        ("sources", [{"name": "SOMEBODY"}, TIMER_SOURCE], "BUSAGENTS_TIMERS"),
+        ("sources", [{"name": TIMER_STREAM}], "busagents.log.{{wildcard(1)}}"),
+        (
+            "subject_transform",
+            {"src": "busagents.log.*.*.*.in", "dest": "busagents.log.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}.ev"},
+            "None",
+        ),
     ],
 )
 async def test_a_stream_that_could_lose_data_is_refused_with_the_setting_and_what_it_must_be(
@@ -68,6 +77,67 @@ async def test_a_stream_that_could_lose_data_is_refused_with_the_setting_and_wha
     assert repr(harmful) in named
     assert wanted in named.split("must be")[1]
     await bus.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "harmful", "wanted"),
+    [
+        ("max_age", 3_600_000_000_000, "0"),
+        ("max_msgs", 1000, "-1"),
+        ("max_bytes", 10_000, "-1"),
+        ("storage", "memory", "file"),
+        ("retention", "interest", "workqueue"),
+        ("allow_msg_schedules", False, "True"),
+        ("subjects", ["busagents.timer.set.>"], "busagents.timer.>"),
+    ],
+)
+async def test_a_stream_that_could_lose_timers_is_refused_with_the_setting_and_what_it_must_be(
+    own_server: NatsServer, setting: str, harmful: object, wanted: str
+) -> None:
+    bus = await connect_bus(own_server.url)
+    await api(bus, f"STREAM.CREATE.{TIMER_STREAM}", {**timer_stream(1), setting: harmful})
+    with pytest.raises(StreamRefused, match=f"stream {TIMER_STREAM} could lose timers") as raised:
+        await provision(bus.client)
+    named = next(part for part in str(raised.value).split("; ") if f"{setting}=" in part)
+    assert repr(harmful) in named
+    assert wanted in named.split("must be")[1]
+    await bus.close()
+
+
+async def test_an_older_log_without_timers_gets_them_and_stays_the_log_it_is(own_server: NatsServer) -> None:
+    bus, ref = await connect_bus(own_server.url), ThreadRef("agent", "session")
+    older = {name: value for name, value in log_stream(1, 10_000_000).items() if name != "sources"}
+    await api(bus, f"STREAM.CREATE.{STREAM}", older)
+    first = await provision(bus.client)
+    await bus.log.append(ref, b"one", entry_id=str(uuid.uuid4()), head=0, types="test")
+    before = await api(bus, f"STREAM.INFO.{STREAM}", {})
+    without = {name: value for name, value in before["config"].items() if name != "sources"}
+    await api(bus, f"STREAM.UPDATE.{STREAM}", without)
+    again = await provision(bus.client, known=first)
+    after = await api(bus, f"STREAM.INFO.{STREAM}", {})
+    assert after["config"] == before["config"]
+    assert after["config"]["sources"] == [TIMER_SOURCE]
+    assert (again.created, again.genesis, after["created"]) == (first.created, first.genesis, first.created)
+    inbox = await bus.inbox(ref.participant, credits=1)
+    await bus.set_timer(ref, "a-timer", seconds=0, body=b"fired")
+    async with asyncio.timeout(20):
+        assert (await anext(aiter(inbox.deliveries()))).message.body == b"fired"
+    assert [entry.body async for entry in bus.log.read_thread(ref)] == [b"one", b"fired"]
+    await bus.close()
+
+
+async def test_an_older_log_that_could_lose_data_is_refused_and_not_touched(own_server: NatsServer) -> None:
+    bus = await connect_bus(own_server.url)
+    older = {name: value for name, value in log_stream(1, -1).items() if name != "sources"}
+    created = await api(bus, f"STREAM.CREATE.{STREAM}", {**older, "discard": "old"})
+    with pytest.raises(StreamRefused, match="discard='old'"):
+        await provision(bus.client)
+    assert (await api(bus, f"STREAM.INFO.{STREAM}", {}))["config"] == created["config"]
+    await bus.close()
+
+
+def test_a_server_too_old_for_timers_is_refused_with_its_version_and_the_one_needed() -> None:
+    assert "it is 2.11.4, JetStream API level 1. Use nats-server 2.12 or newer" in str(too_old("2.11.4", 1))
 
 
 async def test_a_stream_with_fewer_copies_than_asked_for_is_refused(own_server: NatsServer) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 from nats.aio.client import Client
 
@@ -66,7 +67,7 @@ class ServerClock:
 
 def rfc3339(epoch: float) -> str:
     """Seconds since 1970 in UTC as the server reads them, rounded up to a microsecond."""
-    moment = _EPOCH + timedelta(microseconds=math.ceil(epoch * 1e6))
+    moment = _EPOCH + timedelta(microseconds=math.ceil(Fraction(epoch) * 1_000_000))
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
