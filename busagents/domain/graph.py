@@ -2,130 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from busagents.domain.codec import sha256_hex
-from busagents.domain.graph_check import as_node, as_source, check_function, check_graph, check_node, stands_for
-from busagents.domain.graph_input import parse_reference, parse_template
+from busagents.domain.graph_builder import GraphBuilder
+from busagents.domain.graph_check import as_node, as_source, check_graph, check_seconds, stands_for
+from busagents.domain.graph_node import Edge, GraphEdge, Node, function_name
 from busagents.domain.graph_shape import back_edges
 from busagents.domain.limits import Limits
-from busagents.domain.output_type import output_schema
 from busagents.domain.participant import Participant, at_least_one
-from busagents.errors import DefinitionError
 
-if TYPE_CHECKING:
-    from busagents.domain.graph_builder import GraphBuilder
-
-Condition = Callable[..., bool | Awaitable[bool]]
-InputFunction = Callable[..., Any]
-
-
-class Node:
-    """A participant at its place in a graph. One participant may stand under several ids, with a thread for each.
-
-    Args:
-        participant: who works here: an agent, function, swarm, graph, person, or a reference.
-        id: its name in the graph; default the participant's.
-        input: what it is asked: a template such as `"Check this: {analyze.output.claim}"`, or a function of the GraphState that
-            returns it. Default: an entry gets the task; others the task's text, then the id and text of each node that led here.
-        output_type: the form its answer must have: a Struct, dataclass, TypedDict, pydantic model or JSON Schema.
-        join: "all" waits until every edge to it is decided; "any" runs at the first that is taken.
-        retries: how often it is run again after a failure.
-        timeout: seconds it may take, by the bus's clock; time in which a person is asked does not count.
-        on_error: what its failure means if no edge with `on_error=True` takes it: the graph fails, or only its branch ends.
-        max_runs: how often it may be visited in one task.
-        over: give it one task for each item of a list, all at once: the name of a node whose answer is a list
-            (`"plan"`, `"plan.output.steps"`), or a function of the GraphState. `input` may then be a template with `{item}`.
-        reduce: a function of the list of results (NodeResult) that makes one of them; default a JSON list.
-
-    Raises:
-        DefinitionError: a setting that cannot work; the text says what to use.
-    """
-
-    def __init__(
-        self,
-        participant: Participant,
-        id: str | None = None,
-        *,
-        input: str | InputFunction | None = None,
-        output_type: Any = None,
-        join: Literal["all", "any"] = "all",
-        retries: int = 0,
-        timeout: float | None = None,
-        on_error: Literal["fail", "continue"] = "fail",
-        max_runs: int | None = None,
-        over: str | InputFunction | None = None,
-        reduce: Callable[..., Any] | None = None,
-    ) -> None:
-        self.participant = participant
-        self.id = check_node(participant, id)
-        self.input = input
-        self.output_type = output_type
-        self.join = join
-        self.retries = retries
-        self.timeout = timeout
-        self.on_error = on_error
-        self.max_runs = max_runs
-        self.over = over
-        self.reduce = reduce
-        where = f"node {self.id!r}"
-        self.template = parse_template(input, f"the input of {where}") if isinstance(input, str) else None
-        self.items = parse_reference(over.strip("{}"), f"over= of {where}") if isinstance(over, str) else None
-        self.output_schema = None if output_type is None else output_schema(output_type)
-        for what, choice, known in (("join", join, ("all", "any")), ("on_error", on_error, ("fail", "continue"))):
-            if choice not in known:
-                raise DefinitionError(f"{where}: {what}={choice!r} is unknown: use {what}={known[0]!r} or {known[1]!r}")
-        for function, option in ((input, "input"), (over, "over"), (reduce, "reduce")):
-            check_function(function, f"{option}= of {where}")
-        if retries < 0:
-            raise DefinitionError(f"{where}: retries={retries} cannot work: use 0 or more")
-        if max_runs is not None:
-            at_least_one("max_runs", max_runs, self.id)
-        _check_seconds(where, "timeout", timeout)
-        if over is not None and callable(input):
-            raise DefinitionError(f"{where} has a function as input= beside over=: let over= return what each item is asked")
-        if over is None and reduce is not None:
-            raise DefinitionError(f"{where} has reduce= and no over=: there is one result only; add over=, or leave reduce= out")
-
-    def __repr__(self) -> str:
-        return f"Node({self.participant!r}, {self.id!r})"
-
-
-class Edge:
-    """After `source`, `target`.
-
-    Args:
-        source: a Node, a participant that is one node, or a node's id.
-        target: as source.
-        when: a function of the GraphState that says whether the edge is taken; run once for each end of the source, and recorded.
-        on_error: taken if the source failed, its retries included, and not otherwise.
-    """
-
-    def __init__(
-        self,
-        source: Node | Participant | str,
-        target: Node | Participant | str,
-        when: Condition | None = None,
-        on_error: bool = False,
-    ) -> None:
-        self.source = source
-        self.target = target
-        self.when = when
-        self.on_error = on_error
-        check_function(when, "when= of an edge")
-
-
-class GraphEdge(msgspec.Struct, frozen=True):
-    """An edge of a finished graph, by node ids. `back`: it leads to an earlier node and starts that again."""
-
-    source: str
-    target: str
-    when: Condition | None = None
-    on_error: bool = False
-    back: bool = False
+__all__ = ["Edge", "Graph", "GraphBuilder", "GraphEdge", "Node", "function_name"]
 
 
 class Graph(Participant):
@@ -176,8 +66,8 @@ class Graph(Participant):
         back = back_edges(self.entries, {id: [edge.target for edge in links if edge.source == id] for id in self.nodes})
         self.edges = [msgspec.structs.replace(edge, back=(edge.source, edge.target) in back) for edge in links]
         self.max_steps = None if max_steps is None else at_least_one("max_steps", max_steps, name)
-        self.execution_timeout = _check_seconds(repr(name), "execution_timeout", execution_timeout)
-        self.node_timeout = _check_seconds(repr(name), "node_timeout", node_timeout)
+        self.execution_timeout = check_seconds(repr(name), "execution_timeout", execution_timeout)
+        self.node_timeout = check_seconds(repr(name), "node_timeout", node_timeout)
         self.reset_on_revisit = reset_on_revisit
         self.limits = limits or Limits(turns=None)
         self.max_parallel_tasks = at_least_one("max_parallel_tasks", max_parallel_tasks, name)
@@ -186,9 +76,7 @@ class Graph(Participant):
     @classmethod
     def builder(cls, name: str) -> GraphBuilder:
         """A graph put together step by step; see GraphBuilder."""
-        from busagents.domain.graph_builder import GraphBuilder
-
-        return GraphBuilder(name)
+        return GraphBuilder(name, cls)
 
     def parts(self) -> Sequence[Participant]:
         """See Participant.parts."""
@@ -207,11 +95,6 @@ class Graph(Participant):
         edges = [(edge.source, edge.target, _told(edge.when), edge.on_error) for edge in self.edges]
         settings = (self.max_steps, self.execution_timeout, self.node_timeout, self.reset_on_revisit, self.limits)
         return sha256_hex(msgspec.json.encode((self.name, nodes, edges, self.entries, settings)))
-
-
-def function_name(function: Callable[..., Any]) -> str:
-    """How a function is called in pictures and errors."""
-    return getattr(function, "__name__", type(function).__name__)
 
 
 def _told(value: str | Callable[..., Any] | None) -> str:
@@ -239,9 +122,3 @@ def _collect(
 def _without_edges_to(nodes: dict[str, Node], edges: Sequence[GraphEdge]) -> list[str]:
     targets = {edge.target for edge in edges}
     return [id for id in nodes if id not in targets]
-
-
-def _check_seconds(where: str, what: str, seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:  # nan too
-        raise DefinitionError(f"{where}: {what}={seconds} is no time to work in: use seconds above 0, or None for no limit")
-    return seconds

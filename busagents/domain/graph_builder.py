@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from busagents.domain.graph import Condition, Edge, Graph, Node
+from busagents.domain.graph_node import Condition, Edge, Node
 from busagents.domain.participant import Participant
+
+if TYPE_CHECKING:
+    from busagents.domain.graph import Graph
 
 
 class GraphBuilder:
     """Collects nodes, edges and settings. Made by `Graph.builder(name)`; every method but the first returns the builder."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, graph: type[Graph]) -> None:
         self._name = name
+        self._graph = graph
         self._nodes: list[Node] = []
         self._edges: list[Edge] = []
         self._entries: list[Node | Participant | str] = []
@@ -72,4 +76,4 @@ class GraphBuilder:
             DefinitionError: it could not run to an end; the text says what to change.
         """
         given = {**self._settings, **settings}
-        return Graph(self._name, self._edges, nodes=self._nodes, entry=self._entries or None, **given)
+        return self._graph(self._name, self._edges, nodes=self._nodes, entry=self._entries or None, **given)

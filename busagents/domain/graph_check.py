@@ -13,7 +13,8 @@ from busagents.domain.subjects import check_token
 from busagents.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from busagents.domain.graph import Graph, GraphEdge, Node
+    from busagents.domain.graph import Graph
+    from busagents.domain.graph_node import GraphEdge, Node
 
 
 def check_node(participant: Participant, id: str | None) -> str:
@@ -139,3 +140,10 @@ def _check_references(name: str, node: Node, nodes: dict[str, Node]) -> None:
                 f"graph {name!r}: {option}= of node {node.id!r} refers to {reference}, and there is no node {reference.name!r}: "
                 f"use {', '.join((TASK, *nodes))}"
             )
+
+
+def check_seconds(where: str, what: str, seconds: float | None) -> float | None:
+    """Return the seconds if somebody can work in them, else raise DefinitionError."""
+    if seconds is not None and not seconds > 0:  # nan too
+        raise DefinitionError(f"{where}: {what}={seconds} is no time to work in: use seconds above 0, or None for no limit")
+    return seconds

@@ -57,7 +57,7 @@ async def test_json_has_nodes_and_edges(project: Path) -> None:
 async def test_a_graph_that_is_not_there_is_named_with_those_that_are(project: Path) -> None:
     code, _, err = await busagents("graph", "show", "nothing", cwd=project)
     assert code == 7
-    assert "report, inner" in err
+    assert "inner, report" in err
 
 
 async def test_a_format_that_is_not_known_is_refused(project: Path) -> None:
