@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from busagents.domain.function import Function, FunctionContext, FunctionTask, Progress, agent
     from busagents.domain.graph import Edge, Graph, Node
     from busagents.domain.graph_state import GraphState
+    from busagents.domain.hooks import Edit, End, HookContext, Hooks, Veto
     from busagents.domain.limits import Limits
     from busagents.domain.messages import Artifact, DataPart, FilePart, Message, TextPart, Usage
     from busagents.domain.participant import Participant
@@ -29,12 +30,16 @@ __all__ = [
     "Client",
     "DataPart",
     "Edge",
+    "Edit",
+    "End",
     "FilePart",
     "Function",
     "FunctionContext",
     "FunctionTask",
     "Graph",
     "GraphState",
+    "HookContext",
+    "Hooks",
     "Limits",
     "Message",
     "Node",
@@ -48,6 +53,7 @@ __all__ = [
     "Tool",
     "ToolContext",
     "Usage",
+    "Veto",
     "agent",
     "connect",
     "tool",
@@ -61,6 +67,7 @@ _HOMES = {
     "busagents.domain.function": ("Function", "FunctionContext", "FunctionTask", "Progress", "agent"),
     "busagents.domain.graph": ("Edge", "Graph", "Node"),
     "busagents.domain.graph_state": ("GraphState",),
+    "busagents.domain.hooks": ("Edit", "End", "HookContext", "Hooks", "Veto"),
     "busagents.domain.limits": ("Limits",),
     "busagents.domain.messages": ("Artifact", "DataPart", "FilePart", "Message", "TextPart", "Usage"),
     "busagents.domain.participant": ("Participant",),

@@ -28,6 +28,10 @@ SUBJECTS: tuple[tuple[Callable[[], str], str], ...] = (
     (lambda: s.live_subject(PLACES), "What happens now, for watchers: each stored `ev` entry, and text as it comes. Not stored."),
     (lambda: s.owner_subject(PLACES), "A request. A live process that works on the thread answers `yes`; nobody else answers."),
     (
+        lambda: s.catch_up_subject(PLACES),
+        "Asks for the text that is being written in the thread. A process that writes it tells it again from its beginning, on the live feed.",
+    ),
+    (
         lambda: s.timer_subject(PLACES, "TIMER"),
         "Arms a timer; another message here replaces it. The body is the entry that is stored in the thread's `in` when it fires.",
     ),
@@ -39,6 +43,7 @@ FILTERS: tuple[tuple[Callable[[], list[str]], str], ...] = (
     (lambda: s.inbox_filters("PARTICIPANT"), "a participant's inbox"),
     (lambda: [s.session_live_filter("SESSION")], "a session as it happens"),
     (lambda: [s.owner_filter("PARTICIPANT")], "the questions a participant's processes answer"),
+    (lambda: [s.catch_up_filter("PARTICIPANT")], "whose text is asked for"),
 )
 
 INTRO = """\

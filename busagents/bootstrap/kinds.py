@@ -9,9 +9,9 @@ from busagents.domain.agent import Agent
 from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
 from busagents.domain.function_decider import FunctionPolicy
-from busagents.domain.hooks import hook_points
 from busagents.domain.graph import Graph
 from busagents.domain.graph_decider import graph_policy
+from busagents.domain.hooks import hook_points
 from busagents.domain.participant import ParticipantTool
 from busagents.domain.person import Person
 from busagents.domain.person_decider import person_policy

@@ -59,6 +59,7 @@ async def run_participant(
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
         feed = LiveFeed(bus)
+        await feed.open(definition.name)
         worker, model = make_worker(definition, bus, clock, settings, status, feed)
         if stop is None:
             stop = asyncio.Event()

@@ -50,7 +50,7 @@ class AgentPolicy(msgspec.Struct, frozen=True):
     settings: Mapping[str, Any]
     tools: Mapping[str, ToolPolicy]
     tool_concurrency: int
-    task_hooks: tuple[str, ...] = ()  # the points at which hooks of its tasks run
+    hooks: tuple[str, ...] = ()  # the points at which a hook has something to say
 
     def decide(self, state: ThreadState) -> Decision:
         """What to record now, or which effects are outstanding."""
@@ -68,7 +68,7 @@ class AgentPolicy(msgspec.Struct, frozen=True):
         if task.answer is None:
             return Decision((self._request(state, task, turn=1),))
         if any(call.status != "done" for call in task.calls):
-            return CallPolicy(self.tools, self.tool_concurrency).decide(state, task)
+            return CallPolicy(self.tools, self.tool_concurrency, "before_tool" in self.hooks).decide(state, task)
         if task.calls:
             return Decision((self._answered_by_a_call(task) or self._next_turn(state, task),))
         end = self._answered(state, task)
@@ -81,7 +81,7 @@ class AgentPolicy(msgspec.Struct, frozen=True):
         return recover(state, owner=self.owner, definition=self.definition, model=self.model, settings=self.settings)
 
     def _hook_to_run(self, task: Task, point: str) -> bool:
-        return point in self.task_hooks and point not in task.hooked
+        return point in self.hooks and point not in task.hooked
 
     def _open_model_call(self, task: Task) -> Decision:
         call = task.model

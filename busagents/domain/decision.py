@@ -83,11 +83,14 @@ class ReduceOutputs(msgspec.Struct, frozen=True):
 
 
 class RunHooks(msgspec.Struct, frozen=True):
-    """Run the participant's task hooks: `point` is before_task or after_task. Ends in `hook.decided`."""
+    """Run hooks that decide before anything else is recorded: `point` is before_task or after_task, or before_tool for a `call`
+    that is given to a participant. Ends in `hook.decided`.
+    """
 
     task: str
     turn: int
     point: str
+    call: str = ""
 
 
 Command = CallModel | WaitRetry | RunTool | RunFunction | CheckApproval | ChooseEdges | ChooseInputs | ReduceOutputs | RunHooks
@@ -119,8 +122,8 @@ def command_key(command: Command) -> tuple[str, str, int, int, str]:
             return ("inputs", task, 0, run, node)
         case ReduceOutputs(task, node, run):
             return ("reduce", task, 0, run, node)
-        case RunHooks(task, turn, point):
-            return ("hooks", task, turn, 0, point)
+        case RunHooks(task, turn, point, call):
+            return ("hooks", task, turn, 0, f"{point} {call}")
 
 
 def settle_first(state: ThreadState) -> Decision | None:

@@ -108,8 +108,12 @@ def _approval_decided(state: ThreadState, recorded: e.Recorded, event: e.Approva
 
 
 def _hook_decided(state: ThreadState, recorded: e.Recorded, event: e.HookDecided) -> ThreadState:
-    """Hooks of model and tool calls are told by what is recorded beside them; those of the task move it on."""
+    """Hooks of model and tool calls are told by what is recorded beside them; those of the task, and of a call that has not
+    started, move it on.
+    """
     task = active(state, recorded)
+    if event.point == "before_tool":
+        return _before_tool(state, recorded, event)
     if event.point == "after_model" and event.action == "veto":
         return replace(state, active=replace(task, usage=task.usage + _spent(event)))
     if event.point not in ("before_task", "after_task"):
@@ -124,6 +128,19 @@ def _hook_decided(state: ThreadState, recorded: e.Recorded, event: e.HookDecided
     in_conversation = task.answer is not None and bool(task.answer.parts)
     state = replace(state, active=replace(task, answer=event.message))
     return (replace_last if in_conversation else add_message)(state, event.message)
+
+
+def _before_tool(state: ThreadState, recorded: e.Recorded, event: e.HookDecided) -> ThreadState:
+    """A tool that started gets what its hooks make of its call each time it runs; whoever else is called gets it once."""
+    task = active(state, recorded)
+    call = next((call for call in task.calls if call.part.call == event.call and call.status == "requested"), None)
+    if call is None:
+        return state
+    state = with_call(state, recorded, event.call, hooked=True)
+    if event.action != "edit":
+        return state
+    arguments = msgspec.json.encode(event.data["arguments"]).decode()
+    return with_call(state, recorded, event.call, part=replace(call.part, arguments=arguments), edited=True)
 
 
 def _spent(event: e.HookDecided) -> Usage:

@@ -121,11 +121,12 @@ class Hooks:
         """Before a tool runs, after a person approved it if one must. Edit(arguments=…): it gets those, and the model is told. Veto:
         it does not run, and the model is told why. End: that is the task's answer.
 
-        Calls of other participants and handoffs do not pass here, nor arguments that are no JSON object: no tool gets those.
+        Calls of participants pass here too, before their task is given. Handoffs do not, nor arguments that are no JSON object: no
+        tool gets those.
         """
 
     def after_tool(self, ctx: HookContext, name: str, arguments: dict[str, Any], result: str) -> Answer:
-        """Before a tool's result is recorded; not if it failed. Edit(text): the model is told that instead. Veto: the model is told
+        """Before a tool's result is recorded; not if it failed, nor for participants. Edit(text): the model is told that instead. Veto: the model is told
         that the tool ran and why it does not see the result. End: that is the task's answer.
         """
 

@@ -22,7 +22,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """One tool call of the current turn, or one step of a function.
 
     `approval` is whether a person must approve it: None until that was asked for or decided. With `ends_task` its content is
-    the task's answer.
+    the task's answer. Of a call that is given to a participant: `hooked`, the hooks before it have decided; `edited`, its arguments
+    are theirs.
     """
 
     part: ToolCallPart
@@ -34,6 +35,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     unknown: bool = False
     approval: bool | None = None
     ends_task: bool = False
+    hooked: bool = False
+    edited: bool = False
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ import msgspec
 
 from busagents.domain import events as e
 from busagents.domain.approval import approval_of, approved_part, ask_approval, verdict
-from busagents.domain.decision import CheckApproval, Command, Decision, RunTool
+from busagents.domain.decision import CheckApproval, Command, Decision, RunHooks, RunTool
 from busagents.domain.delegation import delegate, lasting_thread, too_deep
 from busagents.domain.fold_task import belongs_to
 from busagents.domain.handoff import HANDOFF_TOOL, read_handoff
@@ -37,10 +37,11 @@ class ToolPolicy(msgspec.Struct, frozen=True):
 
 
 class CallPolicy(msgspec.Struct, frozen=True):
-    """An agent's tools, and how many of them run at once."""
+    """An agent's tools, how many of them run at once, and whether hooks stand before them."""
 
     tools: Mapping[str, ToolPolicy]
     concurrency: int
+    hooks: bool = False
 
     def decide(self, state: ThreadState, task: Task) -> Decision:
         """What to record, or what is outstanding, while calls of the turn are open."""
@@ -56,7 +57,7 @@ class CallPolicy(msgspec.Struct, frozen=True):
             if call.status != "requested":
                 continue
             event = self._before_start(state, task, call)
-            if isinstance(event, CheckApproval):
+            if isinstance(event, CheckApproval | RunHooks):
                 checks.append(event)
             elif event is not None:
                 record.append(event)
@@ -79,7 +80,7 @@ class CallPolicy(msgspec.Struct, frozen=True):
         ask = approval_of(task, call)
         return ask is not None and ask.open
 
-    def _before_start(self, state: ThreadState, task: Task, call: Call) -> e.Event | CheckApproval | None:
+    def _before_start(self, state: ThreadState, task: Task, call: Call) -> e.Event | CheckApproval | RunHooks | None:
         """What stands before, or in place of, starting a call; None if nothing does."""
         policy = self._tool(call.part.name)
         if call.part.name == HANDOFF_TOOL and task.submitted.handoffs and HANDOFF_TOOL not in self.tools:
@@ -96,7 +97,11 @@ class CallPolicy(msgspec.Struct, frozen=True):
                 return e.ToolFailed(call.part.call, "rejected", f"A person rejected this call{why}", task.elapsed_ms)
             if said is None:
                 return None
-        return _delegation(state, task, call, policy.target) if policy.target is not None else None
+        if policy.target is None:
+            return None
+        if self.hooks and not call.hooked:
+            return RunHooks(task.id, task.turn, "before_tool", call.part.call)
+        return _delegation(state, task, call, policy.target)
 
 
 def waits(task: Task, call: str) -> bool:
@@ -131,7 +136,7 @@ def _delegation(state: ThreadState, task: Task, call: Call, target: Target) -> e
     deep = too_deep(state, task)
     if deep is not None:
         return e.ToolFailed(call.part.call, "depth", f"The task cannot be passed on: {deep}.", task.elapsed_ms)
-    part, _ = approved_part(task, call)
+    part = call.part if call.edited else approved_part(task, call)[0]
     try:
         request = read_input(part.name, part.arguments)
     except ToolArgumentsInvalid as error:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from busagents.domain import events as e
+from busagents.domain.approval import approved_part
 from busagents.domain.decision import RunHooks, fail_task
 from busagents.domain.hooks import POINTS, Decided, Edit, End, HookContext, Hooks, Veto, implements
 from busagents.domain.messages import Message, TextPart, ToolCallPart, assistant, user
@@ -64,9 +65,13 @@ class HookRunner:
         return bool(self._at[point])
 
     async def run(self, work: Work, command: RunHooks) -> list[e.Recorded]:
-        """Run the hooks of a task. Ends in at least one `hook.decided`, by which the task moves on."""
+        """Run the hooks of a task, or those before a call that is given to a participant. Ends in at least one `hook.decided`, by
+        which it moves on.
+        """
         task = work.state.active
         assert task is not None, "hooks run for a task at work"
+        if command.call:
+            return await self._before_delegation(work, task, command)
         before = command.point == "before_task"
         shown = task.submitted.prompt if before else task.answer
         assert shown is not None, "there is an answer after a task"
@@ -80,6 +85,16 @@ class HookRunner:
         elif passed.end is not None and before:
             records.append(_ended(task, passed.end, passed.decided[-1].hook))
         return records
+
+    async def _before_delegation(self, work: Work, task: Task, command: RunHooks) -> list[e.Recorded]:
+        call = next(call for call in task.calls if call.part.call == command.call)
+        asked = await self.arguments(context_of(work, command.turn, 1), approved_part(task, call)[0])
+        events: list[e.Event] = list(asked.decided) or [e.HookDecided(command.point, "", "pass", command.call)]
+        if asked.veto is not None:
+            events.append(e.ToolFailed(command.call, "vetoed", f"{asked.veto}\nNobody was called.", work.elapsed()))
+        elif asked.end is not None:
+            events.append(e.ToolCompleted(command.call, asked.end, work.elapsed(), ends_task=True))
+        return [e.Recorded(event, task.id, command.turn, 1) for event in events]
 
     async def request(self, ctx: HookContext, request: ModelRequest) -> Passed[ModelRequest]:
         """Before a model call."""

@@ -21,6 +21,7 @@ from busagents.settings import Durability
 from tests.support.processes import ParticipantProcess, participant
 
 AGENTS = Path(__file__).with_name("bench_agents.py")
+TEAMS = Path(__file__).with_name("bench_teams.py")
 _BODY = b"x" * 500
 
 
@@ -33,13 +34,13 @@ class System(msgspec.Struct):
 
 
 @asynccontextmanager
-async def system(names: list[str], *, durability: Durability = "process") -> AsyncIterator[System]:
-    """A fresh server and one process per name of bench_agents."""
+async def system(names: list[str], *, durability: Durability = "process", teams: bool = False) -> AsyncIterator[System]:
+    """A fresh server and one process per name of bench_agents, or of bench_teams."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         server = await stack.enter_async_context(NatsServer(folder, durability=durability))
         client = await stack.enter_async_context(connect(server.url))
-        processes = [await stack.enter_async_context(participant(name, server.url, file=AGENTS, ack_wait=10.0)) for name in names]
+        processes = [await stack.enter_async_context(participant(name, server.url, file=TEAMS if teams else AGENTS, ack_wait=10.0)) for name in names]
         yield System(server, client, processes)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from busagents import Agent, ToolContext, tool
+from busagents import Agent, FunctionTask, ToolContext, agent, tool
 from busagents.adapters.memory.store import MemoryStore
 from busagents.domain import events as e
 from busagents.domain.hooks import POINTS, Edit, End, HookContext, Hooks, Veto
@@ -296,8 +296,8 @@ async def test_a_veto_before_a_tool_is_told_to_the_model_and_the_tool_does_not_r
         return text
 
     echo = Echo(*SHOUTS)
-    agent = Agent("a", model=echo.model, tools=[never], hooks=[guard(before_tool=Veto("quiet hours"))])
-    async with working(MemoryStore(), agent) as client:
+    boss = Agent("a", model=echo.model, tools=[never], hooks=[guard(before_tool=Veto("quiet hours"))])
+    async with working(MemoryStore(), boss) as client:
         task = await client.send("a", "go")
         assert (await task.result(timeout=10)).text == "done"
         failed = [item.event async for item in client.history(task.session) if isinstance(item.event, e.ToolFailed)]
@@ -384,6 +384,52 @@ async def test_a_tool_that_stops_to_ask_passes_the_hooks_again_when_it_runs_agai
     assert [item.type for item in entries] == ["hook.decided", "tool.suspended", "hook.decided"]
     assert entries[0].position == entries[1].position
     assert echo.told == 'A person and a hook changed this call\'s arguments to {"text":"b!"}. Its result:\nb! yes'
+
+
+# Calls of participants
+
+
+@agent("helper")
+async def helper(task: FunctionTask) -> str:
+    """Say it again."""
+    return f"helped with {task.text}"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (None, "helped with a"),
+        (Edit(arguments={"input": "b"}), "helped with b"),
+        (Veto("alone"), "Guard vetoed this call: alone\nNobody was called."),
+        (End("never mind"), None),
+    ],
+    ids=["pass", "edit", "veto", "end"],
+)
+async def test_a_call_of_a_participant_passes_the_hooks_before_its_task_is_given(said: Any, told: str | None) -> None:
+    echo = Echo(call_tools(("helper", {"input": "a"})), say("done"))
+    boss = Agent("a", model=echo.model, tools=[helper], hooks=[guard(before_tool=said)])
+    async with working(MemoryStore(), boss, helper) as client:
+        task = await client.send("a", "go")
+        assert (await task.result(timeout=10)).text == ("done" if told else "never mind")
+        events = [item.event async for item in client.history(task.session)]
+    assert echo.told == (told or "go")
+    assert [event.action for event in events if isinstance(event, e.HookDecided)] == [
+        type(said).__name__.lower() if said else "pass"
+    ]
+    assert any(isinstance(event, e.TaskDelegated) for event in events) is (said is None or isinstance(said, Edit))
+
+
+async def test_hooks_have_the_last_word_on_a_call_that_a_person_changed() -> None:
+    echo = Echo(call_tools(("helper", {"input": "a"})), say("done"))
+    hook = guard(before_tool=lambda name, arguments: Edit(arguments={"input": arguments["input"] + "!"}))
+    boss = Agent("a", model=echo.model, tools=[helper.as_tool(approval=True)], hooks=[hook])
+    async with working(MemoryStore(), boss, helper) as client:
+        task = await client.send("a", "go")
+        async for event in task.events():
+            if isinstance(event.event, e.InputRequired):
+                await task.reply({"decision": "edit", "arguments": {"input": "b"}})
+        assert (await task.result(timeout=10)).text == "done"
+    assert echo.told == "helped with b!"
 
 
 # All of them

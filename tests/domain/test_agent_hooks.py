@@ -17,7 +17,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 
 def hooked(*points: str) -> AgentPolicy:
-    return msgspec.structs.replace(policy(), task_hooks=points)
+    return msgspec.structs.replace(policy(), hooks=points)
 
 
 def decided(point: str, action: Any = "pass", **fields: Any) -> e.HookDecided:

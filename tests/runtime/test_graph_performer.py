@@ -46,22 +46,27 @@ async def broken(task: FunctionTask) -> str:
 
 
 @asynccontextmanager
+async def one_process(graph: Graph, store: MemoryStore) -> AsyncIterator[None]:
+    """A process of the graph, which drains when the block ends."""
+    bus, clock, stop, ready = MemoryBus(store, ack_wait=5.0), SystemClock(), asyncio.Event(), asyncio.Event()
+    policy, performer, journal = graph_policy(graph, "w"), GraphPerformer(graph), Journal(bus, clock, always_replay=True)
+    worker = Worker(bus, clock, journal, graph.name, policy, performer, slots=8, heartbeat=2, status=StatusWriter(None))
+    running = asyncio.create_task(worker.run(ready.set, stop))
+    await ready.wait()
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+        await bus.close()
+
+
+@asynccontextmanager
 async def at_work(graph: Graph) -> AsyncIterator[Client]:
     """The functions above and the graph, on one bus."""
     store = MemoryStore()
-    bus, clock, stop, ready = MemoryBus(store), SystemClock(), asyncio.Event(), asyncio.Event()
-    async with working(store, echo, shout, broken) as client:
-        policy, performer = graph_policy(graph, "w1"), GraphPerformer(graph)
-        journal = Journal(bus, clock, always_replay=True)
-        worker = Worker(bus, clock, journal, graph.name, policy, performer, slots=8, heartbeat=5, status=StatusWriter(None))
-        running = asyncio.create_task(worker.run(ready.set, stop))
-        await ready.wait()
-        try:
-            yield client
-        finally:
-            stop.set()
-            await running
-            await bus.close()
+    async with working(store, echo, shout, broken) as client, one_process(graph, store):
+        yield client
 
 
 async def answer_of(graph: Graph, text: str = "hello", **options: Any) -> str:
@@ -209,3 +214,58 @@ async def test_what_functions_said_is_in_the_log_and_each_task_ends_once() -> No
         await task.result(timeout=PATIENCE)
         told = types(await checked_events(client, "s"))
     assert [told.count(kind) for kind in ("edges.chosen", "inputs.chosen", "outputs.reduced", "task.completed")] == [2, 1, 1, 3]
+
+
+async def test_a_condition_that_answers_after_its_graph_failed_changes_nothing() -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(state: GraphState) -> bool:
+        asked.set()
+        await go_on.wait()
+        return True
+
+    async def wait_for_it(state: GraphState) -> str:
+        await asked.wait()
+        return "fail"
+
+    graph = Graph("g", [Edge(echo, shout, slow)], nodes=[echo, Node(broken, input=wait_for_it)])
+    async with at_work(graph) as client:
+        task = await client.send("g", "one", session="s")
+        with pytest.raises(TaskFailed, match="ValueError: no"):
+            await task.result(timeout=PATIENCE)
+        go_on.set()
+        again = await client.send("g", "two", session="s")
+        with pytest.raises(TaskFailed, match="ValueError: no"):
+            await again.result(timeout=PATIENCE)
+        assert types(await checked_events(client, "s")).count("task.failed") == 4
+
+
+async def test_two_hundred_and_fifty_items_are_joined_in_order() -> None:
+    many = Node(
+        shout,
+        over=lambda state: [f"n{number}" for number in range(250)],
+        reduce=lambda results: " ".join(r.text for r in results),
+    )
+    assert await answer_of(Graph("g", nodes=[many])) == " ".join(f"N{number}" for number in range(250))
+
+
+async def test_a_graph_goes_on_after_each_of_its_processes_ended() -> None:
+    reached, asked = asyncio.Event(), []
+
+    async def first_time_slow(state: GraphState) -> bool:
+        asked.append(state.execution_order)
+        if len(asked) == 1:
+            reached.set()
+            await asyncio.sleep(3600)
+        return True
+
+    graph = Graph("g", [Edge(echo, shout, first_time_slow)])
+    store = MemoryStore()
+    async with working(store, echo, shout) as client:
+        async with one_process(graph, store):
+            task = await client.send("g", "hello", session="s")
+            await reached.wait()
+        async with one_process(graph, store):
+            assert (await task.result(timeout=PATIENCE)).text == "HELLO\n\nECHO:\nHELLO"
+        await checked_events(client, "s")
+    assert asked == [("echo",), ("echo",)]

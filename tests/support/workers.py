@@ -100,6 +100,7 @@ class Process:
 
     def __init__(self, bus: Bus, definition: Definition, status: StatusWriter | None = None) -> None:
         settings = Settings(always_replay=True)
+        self._participant = definition.name
         self.bus = bus
         self.feed = LiveFeed(bus)
         self._status = status or StatusWriter(None)
@@ -110,6 +111,7 @@ class Process:
 
     async def ready(self) -> None:
         """Wait until it serves its inbox."""
+        await self.feed.open(self._participant)
         waiting = asyncio.create_task(self._ready.wait())
         await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()

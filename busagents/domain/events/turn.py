@@ -129,7 +129,7 @@ class ApprovalDecided(Event, frozen=True, omit_defaults=True):
 
 class HookDecided(Event, frozen=True, omit_defaults=True):
     """A hook changed what happens: `point` is where (before_task, before_model, after_tool …), `action` what it did. What it
-    changed is in `data`. Absent: the hooks, if there are any, let it pass.
+    changed is in `data`. With `pass` the hooks of a task have run and left it as it is. Absent: the hooks, if there are any, let it pass.
     """
 
     type = "hook.decided"
