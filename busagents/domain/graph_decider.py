@@ -103,7 +103,7 @@ class _Deciding:
             self._refuse_unknown()
             self._take_ends()
             while self._choose() | self._begin() | self._follow():
-                self._refuse_unknown()
+                continue
             if not (self._run.open or self._run.ended or self._perform or self._starts.full):
                 self._finish()
         except _Ended:
