@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 
-from busagents.bootstrap.services import load_definition
+from busagents.bootstrap.services import discover, load_definition
 from busagents.cli import run
 from busagents.runtime.supervisor.nats_config import find_nats_server
 from busagents.settings import load_settings
@@ -85,10 +85,14 @@ def parsed(command: str) -> dict[str, Any]:
     return dict(typer.main.get_command(app).make_context("run", arguments).params)
 
 
-def test_every_service_of_the_folder_is_in_it_once_under_its_own_name(participants: dict[str, Any]) -> None:
+def test_every_participant_of_the_folder_is_in_it_once_under_its_own_name(
+    participants: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     started = {name: parsed(service["command"])["ref"] for name, service in participants.items()}
-    assert sorted(started.values()) == sorted(f"services/{file.name}" for file in (ROOT / "services").glob("*.py"))
-    assert all(load_definition(str(ROOT / ref)).name == name for name, ref in started.items())
+    found, _ = discover(["services"])
+    assert sorted(started) == sorted(item.name for item in found)
+    assert all(load_definition(ref).name == name for name, ref in started.items())
 
 
 def test_participants_are_told_only_what_the_settings_know(participants: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The ten services: each file declares one participant that can be started, and its own tools do what they say."""
+"""The services: each file declares a participant of its own name that can be started, and its tools do what they say."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from busagents.bootstrap.services import load_definition, load_definitions
+from busagents.bootstrap.kinds import Definition
+from busagents.bootstrap.services import discover, load_definition, load_definitions
 from busagents.domain.agent import Agent
 from busagents.domain.function import Function, FunctionTask, Progress
 from busagents.domain.messages import Artifact, user
+from busagents.domain.participant import with_parts
 from busagents.domain.tool import Tool, encode_result
 from busagents.errors import NotFound, ToolArgumentsInvalid
 from busagents.tools import LocalToolContext
@@ -24,32 +26,46 @@ FILES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(
 NAMES = [path.stem for path in FILES]
 
 
-def _definition(name: str) -> Agent | Function:
-    return load_definition(str(FOLDER / f"{name}.py"))
+PARTICIPANTS = [(found.ref, found.name) for found in discover([str(FOLDER)])[0]]
+
+
+def _definition(name: str) -> Definition:
+    return load_definition(f"{FOLDER / name}.py:{name}")
 
 
 def _tool(service: str, name: str) -> Tool:
-    definition = _definition(service)
-    assert isinstance(definition, Agent)
-    return definition.tools[name]
+    """A tool of an agent of the service's file."""
+    parts = with_parts(load_definitions(str(FOLDER / f"{service}.py")))
+    tools = (agent.tools[name] for agent in parts if isinstance(agent, Agent) and name in agent.tools)
+    found = next(tools)
+    assert isinstance(found, Tool)
+    return found
 
 
-def test_there_are_ten_services_with_different_names() -> None:
-    assert len({definition.name for definition in load_definitions(str(FOLDER))}) == len(FILES) == 10
+def test_every_participant_of_the_folder_has_a_name_of_its_own() -> None:
+    found, unread = discover([str(FOLDER)])
+    assert unread == []
+    assert len({item.name for item in found}) == len(found)
+    assert {item.kind for item in found} == {"agent", "function", "swarm", "graph"}
+
+
+def test_what_a_service_imports_from_another_is_started_where_it_is_declared() -> None:
+    refs = {item.name: item.ref for item in discover([str(FOLDER)])[0]}
+    assert refs["research_analyst"] == f"{FOLDER / 'research_analyst.py'}:research_analyst"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_service_is_named_after_its_file_and_says_what_it_is_for(name: str) -> None:
-    definition = _definition(name)
+def test_a_service_is_named_after_its_file(name: str) -> None:
+    assert _definition(name).name == name
+
+
+@pytest.mark.parametrize(("ref", "name"), PARTICIPANTS, ids=[name for _, name in PARTICIPANTS])
+def test_a_models_view_of_a_participant_is_complete(ref: str, name: str) -> None:
+    """What it is for; of an agent also a prompt, and tools with valid schemas whose every parameter is described."""
+    definition = load_definition(ref)
     assert definition.name == name
     assert 20 < len(definition.description) < 200
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_models_view_of_a_service_is_complete(name: str) -> None:
-    """A prompt, and tools with valid schemas whose every parameter is described."""
-    definition = _definition(name)
-    if isinstance(definition, Function):
+    if not isinstance(definition, Agent):
         return
     assert definition.system
     for tool in definition.tools.values():
@@ -57,7 +73,7 @@ def test_a_models_view_of_a_service_is_complete(name: str) -> None:
         assert tool.description, tool.name
         for parameter, schema in tool.parameters["properties"].items():
             assert schema.get("description"), f"{tool.name}.{parameter}"
-        assert tool.context_parameter not in tool.parameters["properties"]
+        assert not isinstance(tool, Tool) or tool.context_parameter not in tool.parameters["properties"]
 
 
 def test_services_hold_no_choice_of_model() -> None:
@@ -114,6 +130,31 @@ def test_a_ticket_that_does_not_exist_cannot_be_closed() -> None:
 def test_a_priority_of_another_word_is_refused() -> None:
     with pytest.raises(ToolArgumentsInvalid, match="urgent"):
         _tool("support_desk", "ticket_open").arguments('{"subject": "a", "details": "b", "priority": "asap"}')
+
+
+# customer_support
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "sentiment"),
+    [
+        ("I need help with my order!", "normal", "neutral"),
+        ("Thanks, the lamp is great.", "normal", "positive"),
+        ("There is SMOKE from the charger", "critical", "neutral"),
+        ("My account was hacked, this is terrible", "critical", "negative"),
+    ],
+)
+def test_requests_are_classified_by_their_words(text: str, category: str, sentiment: str) -> None:
+    assert _tool("customer_support", "text_classifier")(text)["category"] == category
+    assert _tool("customer_support", "sentiment_analyzer")(text)["sentiment"] == sentiment
+
+
+def test_a_second_attempt_of_the_same_call_escalates_once() -> None:
+    escalate = _tool("customer_support", "escalate_to_support_agent")
+    ctx = LocalToolContext(idempotency_key="0123abcd-4567")
+    again = LocalToolContext(idempotency_key="0123abcd-4567", attempt=2, session=ctx.session)
+    assert escalate("smoke", ctx) == escalate("smoke", again)
+    assert ctx.session.keys() == ["escalation.E-0123ABCD"]
 
 
 # note_taker
@@ -208,6 +249,6 @@ async def test_a_short_text_is_its_own_summary(text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_a_service_needs_nothing_but_the_package(path: Path) -> None:
+def test_a_service_needs_nothing_but_the_package_and_its_neighbours(path: Path) -> None:
     names = re.findall(r"^(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(names) - {"busagents"} <= set(sys.stdlib_module_names)
+    assert set(names) - {"busagents", "msgspec"} - set(NAMES) <= set(sys.stdlib_module_names)
