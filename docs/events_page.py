@@ -7,7 +7,7 @@ from struct_table import docstring, fields_table, first_sentence
 
 from busagents.domain import messages as m
 from busagents.domain.codec import VERSION, Consumed, Entry, Record, encode_entry, sha256_hex, to_record
-from busagents.domain.events import EVENT_TYPES, Event, ModelCompleted, Recorded, TaskSubmitted, ToolStarted
+from busagents.domain.events import EVENT_TYPES, Event, Handoff, Member, ModelCompleted, Recorded, TaskSubmitted, ToolStarted
 from busagents.domain.fold import _RULES as FOLD_RULES
 from busagents.domain.limits import Limits
 from busagents.domain.subjects import ThreadRef
@@ -15,7 +15,7 @@ from busagents.domain.subjects import ThreadRef
 BY_HAND = '{"type": "task.submitted", "id": "order-17", "data": {"text": "Where is my parcel?"}}'
 SHARED = (
     m.Message, m.TextPart, m.DataPart, m.FilePart, m.ReasoningPart, m.ToolCallPart, m.ToolResultPart,
-    m.Usage, m.Artifact, m.BlobRef, Limits, ThreadRef,
+    m.Usage, m.Artifact, m.BlobRef, Limits, ThreadRef, Member, Handoff,
 )  # fmt: skip
 
 INTRO = """\

@@ -104,7 +104,7 @@ def test_events_that_are_marked_as_not_written_yet_are_written_nowhere() -> None
     marked = set(re.findall(r"^\| \[`([a-z.]+)`\]\(#[a-z]+\) \* \|", EVENTS.read_text(), re.MULTILINE))
     names = {cls.__name__ for cls in e.EVENT_TYPES if cls.type in marked}
     assert names
-    sources = [path for path in (ROOT / "busagents").rglob("*.py") if path.name != "events.py"]
+    sources = [path for path in (ROOT / "busagents").rglob("*.py") if path.parent.name != "events"]
     made = {name for path in sources for name in re.findall(r"\b(?:e\.|events\.)?([A-Z]\w+)\(", path.read_text())}
     made -= {"InputRequired", "TaskFailed", "TaskCanceled"}  # errors have these names too; see the next line
     made |= {name for path in sources for name in re.findall(r"\be\.([A-Z]\w+)\(", path.read_text())}

@@ -80,6 +80,7 @@ def _completed(state: ThreadState, recorded: e.Recorded, event: e.TaskCompleted)
         output=event.output,
         artifacts=event.artifacts,
         handoff=event.handoff,
+        elapsed_ms=event.elapsed_ms,
     )
     task = active(state, recorded)
     if task.answer is None and event.message.parts:  # a function's answer was no model turn
@@ -88,7 +89,11 @@ def _completed(state: ThreadState, recorded: e.Recorded, event: e.TaskCompleted)
 
 
 def _failed(state: ThreadState, recorded: e.Recorded, event: e.TaskFailed) -> ThreadState:
-    return _finish(state, recorded.task, Outcome("failed", reason=event.reason, text=event.message, usage=event.usage))
+    return _finish(
+        state,
+        recorded.task,
+        Outcome("failed", reason=event.reason, text=event.message, usage=event.usage, elapsed_ms=event.elapsed_ms),
+    )
 
 
 def _canceled(state: ThreadState, recorded: e.Recorded, event: e.TaskCanceled) -> ThreadState:
@@ -98,7 +103,13 @@ def _canceled(state: ThreadState, recorded: e.Recorded, event: e.TaskCanceled) -
 def _finish(state: ThreadState, task: str, outcome: Outcome) -> ThreadState:
     ended = next((item for item in (state.active, *state.queue) if item is not None and item.id == task), None)
     if ended is not None:
-        outcome = replace(outcome, submitted=ended.submitted, seq=state.seq + 1, elapsed_ms=ended.elapsed_ms, run=ended.run)
+        outcome = replace(
+            outcome,
+            submitted=ended.submitted,
+            seq=state.seq + 1,
+            elapsed_ms=max(outcome.elapsed_ms, ended.elapsed_ms),
+            run=ended.run,
+        )
         state = orphaned(state, list(ended.children.values()), f"the task that asked for it has ended: {outcome.state}")
     at_work = None if state.active is not None and state.active.id == task else state.active
     queue = tuple(queued for queued in state.queue if queued.id != task)

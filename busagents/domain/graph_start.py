@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from busagents.domain import events as e
 from busagents.domain.delegation import delegate, lasting_thread, too_deep
 from busagents.domain.fold_coordination import node_call
@@ -16,6 +18,7 @@ from busagents.domain.subjects import ThreadRef
 from busagents.errors import InvalidInput
 
 AT_ONCE = 100  # tasks given away in one decision: an entry has to stay small
+BYTES_AT_ONCE = 256 * 1024  # of what they are asked, about; the last one may be larger
 
 
 class CannotStart(Exception):
@@ -33,12 +36,13 @@ class Starts:
         self._state = state
         self._task = task
         self._room = AT_ONCE
+        self._bytes = BYTES_AT_ONCE
         self._plan = plan
 
     @property
     def full(self) -> bool:
         """What is left to start is for the next decision."""
-        return self._room <= 0
+        return self._room <= 0 or self._bytes <= 0
 
     @property
     def too_deep(self) -> str | None:
@@ -85,12 +89,14 @@ class Starts:
 
     def _give(self, plan: NodePlan, number: int, messages: Sequence[Message], given: int, *, many: bool) -> list[e.Recorded]:
         call = node_call(plan.id, number)
-        if not many:
+        records: list[e.Recorded] = []
+        for index in range(given, len(messages)):
+            if records and self.full:
+                break
             self._room -= 1
-            return [self._delegated(plan, call, messages[0])]
-        upto = min(len(messages), given + max(self._room, 1))
-        self._room -= max(upto - given, 1)
-        return [self._delegated(plan, f"{call}.{index}", messages[index]) for index in range(given, upto)]
+            self._bytes -= len(msgspec.json.encode(messages[index]))
+            records.append(self._delegated(plan, f"{call}.{index}" if many else call, messages[index]))
+        return records
 
     def _delegated(self, plan: NodePlan, call: str, message: Message) -> e.Recorded:
         thread = lasting_thread(self._state, plan.id) if plan.lasting else None

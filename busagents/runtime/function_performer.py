@@ -47,13 +47,13 @@ class FunctionPerformer:
         try:
             body = self._collect(work, task, self._function.fn(*arguments))
             message, artifacts = await (run_to_end_or_wait(body, waits) if self._function.takes_context else body)
-            event: e.Event = e.TaskCompleted(message, artifacts=artifacts)
+            event: e.Event = e.TaskCompleted(message, task.usage, artifacts=artifacts, elapsed_ms=work.elapsed())
         except Suspended:
             return waits.records(task.attempt)
         except BaseException as error:  # the participant is the user's code: what it raises ends its task, recorded
             if not raised_by_it(error):
                 raise
-            event = e.TaskFailed("error", told(error))
+            event = e.TaskFailed("error", told(error), task.usage, work.elapsed())
         return [e.Recorded(item, task.id, 0, task.attempt) for item in (*context.changes(), event)]
 
     async def _collect(self, work: Work, task: Task, produced: Any) -> tuple[Message, tuple[Artifact, ...]]:

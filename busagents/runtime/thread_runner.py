@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from busagents.domain import events as e
 from busagents.domain.agent_decider import limit_reached
 from busagents.domain.decision import Command, Decision, close_calls, command_key, fail_task
@@ -124,6 +126,7 @@ class ThreadRunner:
                     await self._journal.refresh(self.thread)
                 records += await self._stop_for_cancel()
                 commands = await self._settle(records)
+                self._drop_stale_effects()
                 await self._deliver()
                 if self._draining and not self._effects and not self._reread:  # what was promised to be read is read
                     return self.state.idle and not self.thread.incoming
@@ -143,6 +146,12 @@ class ThreadRunner:
         for taken in self._takers.values():
             if not taken.done():
                 taken.set_result(False)
+
+    def _drop_stale_effects(self) -> None:
+        """Nobody waits for what still runs for a task that has ended, such as a condition of a graph that failed meanwhile."""
+        active = self.state.active
+        for key in [key for key in self._effects if active is None or key[1] != active.id]:
+            self._effects.pop(key).cancel()
 
     async def _deliver(self) -> None:
         """Tell others what the stored entries say. Not under the fence: whoever goes on would tell them the same."""
@@ -253,7 +262,8 @@ class ThreadRunner:
             return records
         text = f"The task reached its limit of {task.limits.seconds:g} seconds: raise Limits(seconds=…) or ask for less."
         reason, message = limit_reached(task) or ("limit_seconds", text)
-        return [*records, *close_calls(task, "the task's time was up"), fail_task(task, reason, message)]
+        failed = replace(fail_task(task, reason, message), event=e.TaskFailed(reason, message, task.usage, self.elapsed()))
+        return [*records, *close_calls(task, "the task's time was up"), failed]
 
 
 def _position(incoming: Incoming) -> int:

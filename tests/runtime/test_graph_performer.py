@@ -216,7 +216,6 @@ async def test_what_functions_said_is_in_the_log_and_each_task_ends_once() -> No
     assert [told.count(kind) for kind in ("edges.chosen", "inputs.chosen", "outputs.reduced", "task.completed")] == [2, 1, 1, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="the runner records what an effect says after its task has ended")
 async def test_a_condition_that_answers_after_its_graph_failed_changes_nothing() -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
 

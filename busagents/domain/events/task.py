@@ -111,7 +111,7 @@ class StateSet(Event, frozen=True, omit_defaults=True):
 class TaskCompleted(Event, frozen=True, omit_defaults=True):
     """The task's answer. One of `task.completed`, `task.failed`, `task.canceled` ends each task, once.
 
-    `handoff`: instead of an answer, somebody else shall go on.
+    `handoff`: instead of an answer, somebody else shall go on. `elapsed_ms` is the working time, as far as no other event tells.
     """
 
     type = "task.completed"
@@ -121,6 +121,7 @@ class TaskCompleted(Event, frozen=True, omit_defaults=True):
     output: Any = None
     artifacts: tuple[Artifact, ...] = ()
     handoff: Handoff | None = None
+    elapsed_ms: int = 0
 
 
 class TaskFailed(Event, frozen=True, omit_defaults=True):
@@ -131,6 +132,7 @@ class TaskFailed(Event, frozen=True, omit_defaults=True):
     reason: str
     message: str
     usage: Usage = Usage()
+    elapsed_ms: int = 0
 
 
 class TaskCanceled(Event, frozen=True, omit_defaults=True):
