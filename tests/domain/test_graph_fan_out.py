@@ -118,6 +118,16 @@ def test_a_long_list_is_given_away_by_the_hundred() -> None:
     assert [call for calls in given for call in calls] == [f"b#1.{number}" for number in range(250)]
 
 
+def test_large_items_are_given_away_in_smaller_groups() -> None:
+    line = GraphLine(over())
+    line.ends("a", msgspec.json.encode(["x" * 50_000] * 12).decode(), go=False)
+    given: list[int] = []
+    while (decision := line.agent.decide(line.state)).record:
+        given.append(sum(isinstance(item.event, e.TaskDelegated) for item in decision.record))
+        line.state = apply_events(line.state, (), decision.record)
+    assert given == [6, 6]
+
+
 def test_a_long_list_that_was_given_away_in_part_is_gone_on_with() -> None:
     line = GraphLine(over()).ends("a", msgspec.json.encode(list(range(250))).decode(), go=False)
     decision = line.agent.decide(line.state)
