@@ -92,6 +92,14 @@ def test_only_the_one_that_fits_is_asked() -> None:
     assert [name for name, _ in calls_of(turn_of([user("What is 17 * 23?")], RESEARCHER, TRAVELLER))] == ["researcher"]
 
 
+def test_a_wish_that_fits_nobody_goes_to_whoever_finds_things_out() -> None:
+    prompt = "Plan a trip to Lisbon and compare solar and wind power"
+    assert calls_of(turn_of([user(prompt)], RESEARCHER, TRAVELLER)) == [
+        ("researcher", {"input": "Compare solar and wind power."}),
+        ("traveller", {"input": "Plan a trip to Lisbon."}),
+    ]
+
+
 def test_if_none_fits_all_are_asked_for_the_whole() -> None:
     tools = (participant("one", "Bakes bread."), participant("two", "Grows roses."))
     assert calls_of(turn_of([user("Paint a wall")], *tools)) == [
@@ -322,8 +330,20 @@ words = st.sampled_from(
         "the",
         "facts",
         "write",
+        "x.md",
+        "plan",
+        "a",
+        "trip",
+        ",",
+        "and",
+        "which",
+        "startups",
+        "?",
+        ".",
+        "\n\nnotes:\n",
+        "The user's request: ",
+        "handed",
     ]
-    + ["x.md", "plan", "a", "trip", ",", "and", "which", "startups", "?", ".", "\n\nnotes:\n", "The user's request: ", "handed"]
 )
 
 

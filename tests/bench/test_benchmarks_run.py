@@ -3,7 +3,8 @@ machine leaves alone are checked."""
 
 from __future__ import annotations
 
-from tests.bench import bench_many_sessions, bench_restore, bench_task, bench_up
+from busagents.bootstrap.services import discover
+from tests.bench import bench_coordination, bench_many_sessions, bench_restore, bench_task, bench_up, bench_waiting
 
 
 async def test_the_task_benchmark_gives_multiples_of_the_floor_and_turns_of_constant_size() -> None:
@@ -31,7 +32,21 @@ async def test_the_restore_benchmark_opens_the_sessions_it_made_and_an_idle_proc
 
 async def test_the_benchmark_of_what_a_user_waits_for_starts_all_services_and_survives_a_kill() -> None:
     figures = await bench_up.run(1)
-    assert figures["services"] == len(list(bench_up.SERVICES.glob("[!_]*.py")))
+    assert figures["services"] == len(discover([str(bench_up.SERVICES)])[0])
     assert 0 < figures["idle_pss_mb"] <= 60
     assert figures["help_ms"] > 0
     assert figures["takeover_s"] < 60  # not the 600 s after which the bus itself would give the task to another
+
+
+async def test_the_benchmark_of_coordination_runs_teams_and_a_node_costs_the_same_in_a_long_chain() -> None:
+    figures = await bench_coordination.run(4, "process", chains=(5, 60), children=60)
+    assert figures["swarm_ms"] > 0
+    assert figures["diamond_ms"] > 0
+    assert figures["node_flat"] < 2
+    assert figures["children_s"] > 0
+
+
+async def test_the_benchmark_of_waiting_tasks_answers_those_that_no_process_has_in_memory() -> None:
+    figures = await bench_waiting.run(700, first=600)
+    assert figures["answer_ms"] > 0
+    assert figures["pss_mb_700"] < 60

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from busagents.bootstrap.connect import connect
-from busagents.bootstrap.launch import jetstream_launch
-from busagents.runtime.supervisor.nats_server import NatsServer
-from busagents.runtime.supervisor.warm_parent import WarmParent
-from busagents.settings import load_settings
 from tests.faults.certificate.evidence import Evidence
-from tests.faults.certificate.lane import Lane, Place
+from tests.faults.certificate.lane import Lane
 from tests.faults.certificate.system import ROLES
+from tests.support.forked import place
 
 LANES = 4
 
@@ -63,28 +58,14 @@ class Certificate(NamedTuple):
         return all(run.passed for run in self.runs)
 
 
-@asynccontextmanager
-async def _place(folder: Path) -> AsyncIterator[Place]:
-    launch = jetstream_launch(load_settings({}))
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(NatsServer(folder / "nats", durability="process"))
-        warm = WarmParent((*launch.preload, "busagents.testing"))
-        await warm.start()
-        stack.push_async_callback(warm.close)
-        link = await launch.connect(server.url, None, None)
-        stack.push_async_callback(link.close)
-        client = await stack.enter_async_context(connect(server.url))
-        yield Place(server.url, warm, link.give_back, client)
-
-
 async def certify(folder: Path, *, tenth: int | None = None, say: Callable[[str], None] = lambda _: None) -> Certificate:
     """Kill at every point, or at every tenth beginning with number `tenth` (0 to 9). `say` is told what goes wrong."""
-    async with _place(folder) as place:
-        lanes = [Lane(number, folder / f"lane{number}", place) for number in range(LANES)]
+    async with place(folder) as where:
+        lanes = [Lane(number, folder / f"lane{number}", where) for number in range(LANES)]
         try:
             return await _certify(lanes, tenth, say)
         finally:
-            await asyncio.gather(*(lane.stop() for lane in lanes))
+            await asyncio.gather(*(lane.forks.end_all() for lane in lanes))
 
 
 async def _certify(lanes: list[Lane], tenth: int | None, say: Callable[[str], None]) -> Certificate:
@@ -104,8 +85,8 @@ async def _certify(lanes: list[Lane], tenth: int | None, say: Callable[[str], No
             run = await _kill(lane, waiting.popleft(), first)
             runs.append(run)
             if not run.passed:
-                say(f"{run}\n  " + "\n  ".join(lane.said[-20:]))
-                lane.said.clear()
+                say(f"{run}\n  " + "\n  ".join(lane.forks.said[-20:]))
+                lane.forks.said.clear()
 
     await asyncio.gather(*(work(lane) for lane in lanes))
     runs.sort(key=lambda run: (ROLES.index(run.point.role), run.point.number))

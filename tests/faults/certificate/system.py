@@ -1,8 +1,9 @@
-"""The system under test: a swarm of two agents that hand over to each other, and a third that both call as a tool.
+"""The system under test: a graph, a swarm of two agents that hand over to each other, and a third that both call as a tool.
 
-    newsroom (swarm) → researcher → analyst (as a tool) → writer → analyst (as a tool) → researcher again → the answer
+    desk (graph) → newsroom (swarm) → researcher → analyst (as a tool) → writer → analyst (as a tool) → researcher again
+                 → analyst (as a node) → the answer
 
-At each of the five stints an agent calls two tools of each recovery class, and looks whether those that must not run twice took
+At each stint an agent calls two tools of each recovery class, and looks whether those that must not run twice took
 effect. What its models are asked and what its tools do is counted in files, over any number of processes.
 
 A script is a function of the conversation. After a call whose outcome is unknown it looks, and repeats the call only if it had no
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from busagents import Agent, Swarm, ToolContext, tool
+from busagents import Agent, Edge, Graph, GraphState, Node, Swarm, ToolContext, tool
 from busagents.domain.messages import Message, ToolResultPart
 from busagents.ports.model import ModelRequest
 from busagents.testing import ScriptedModel, call_tools, say
@@ -29,7 +30,8 @@ FOLDER = Path(os.environ.get("FAULT_DIR", "/nonexistent"))
 EFFECTS, CALLS = FOLDER / "effects", FOLDER / "calls"
 LANE = os.environ.get("CERTIFICATE_LANE", "0")  # several copies of the system work beside each other
 
-ROLES = ("newsroom", "researcher", "analyst", "writer")
+ROLES = ("desk", "newsroom", "researcher", "analyst", "writer")
+ROOT = "desk"
 ONCE = ("pay", "post")  # the tools that must not run twice
 _TOLD = ("look", "count", "put", "tag")  # those whose results an answer repeats: never unknown
 
@@ -197,3 +199,11 @@ writer = Agent(
     tools=[*_TOOLS, analyst],
 )
 newsroom = Swarm(name_of("newsroom"), [researcher, writer], description="Writes reports.")
+
+
+def _is_written(state: GraphState) -> bool:
+    return "writer" in state.results[newsroom.name].text
+
+
+_last = Node(analyst, input=f"{{{newsroom.name}}}\n\nweigh desk")
+desk = Graph(name_of("desk"), [Edge(newsroom, _last, when=_is_written)], execution_timeout=600.0, node_timeout=300.0)

@@ -53,8 +53,8 @@ def page(certificate: Certificate, commit: str) -> str:
 `uv run python -m tests.faults.certificate` wrote this page on {datetime.now(UTC):%Y-%m-%d} at commit `{commit}`,
 in {certificate.seconds:.0f} seconds. `tests/faults/test_certificate.py` runs a tenth of it, another one each day.
 
-A swarm (`newsroom`) of two agents that hand over to each other, and a third agent that both call as a tool: four participants,
-each a process of its own. The task takes {certificate.turns} model calls and {certificate.tools} effects by tools of all three recovery
+A graph (`desk`) of a swarm (`newsroom`) and an agent. The swarm's two members hand over to each other, and both call that agent
+as a tool too: five participants, each a process of its own. The task takes {certificate.turns} model calls and {certificate.tools} effects by tools of all three recovery
 classes. Its processes come by {total} points at which a kill can matter: before and after each append, before and after each message
 to another thread and each timer, and before each acknowledgement. {len(certificate.runs)} of them were tried: in a run for each, the
 process is killed there (SIGKILL) and started again as `busagents up` does it.
