@@ -1,7 +1,8 @@
 """Named places where a test may kill this process. Off, they cost one truth test.
 
 `BUSAGENTS_FAILPOINTS="after:model.requested=/tmp/marker"` kills the process (SIGKILL) the first time it comes by that place;
-the marker file, made just before, keeps its successors alive. Several are separated by `;`.
+the marker file, made just before, keeps its successors alive. Several are separated by `;`. With `stop:/tmp/marker` the process
+is stopped there (SIGSTOP) instead, and goes on from that place at a SIGCONT.
 
     before:<event type>   before the entry with that event is stored       after:<event type>   after it was stored
     before:send:<type>    before a message to another thread is stored     after:send:<type>    after it was stored
@@ -21,6 +22,7 @@ import time
 
 _ARMED: dict[str, str] = {}
 _TRACE = "trace"
+_STOP = "stop:"
 _passages = itertools.count(1)
 
 
@@ -47,14 +49,15 @@ def passage(*names: str) -> None:
 
 def hit(name: str) -> None:
     """Die here if this failpoint is armed and has not killed a process before."""
-    marker = _ARMED.get(name)
-    if marker is None:
+    armed_with = _ARMED.get(name)
+    if armed_with is None:
         return
+    marker = armed_with.removeprefix(_STOP)
     try:
         os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL if marker == armed_with else signal.SIGSTOP)
 
 
 def _note(number: int, names: tuple[str, ...]) -> None:

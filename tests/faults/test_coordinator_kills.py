@@ -30,7 +30,9 @@ async def test_row_8_the_next_node_is_started_once_wherever_the_graph_is_killed(
         assert started == ["first", "second", "third"]
         children = [event.ref.thread for event in events if isinstance(event.event, e.TaskSubmitted)]
         assert len(children) == len(set(children)) == 4
-        assert [line.split()[0] for line in team.lines("runs")].count(events[0].ref.session) == 3
+        session = events[0].ref.session
+        assert [line.split()[0] for line in team.lines("runs")].count(session) == 3
+        assert team.lines("asked").count(session) <= 2  # the condition is asked again only if its word was not stored yet
 
     killed = await kill_at_each_boundary(where, tmp_path, ["chain", "echo"], "chain", attempt)
     assert any("after:node.completed" in names for names in killed)
