@@ -32,7 +32,7 @@ def answer_text(request: ModelRequest, brief: Brief, reading: Reading, findings:
     sections = _sections(reading, findings)
     if sections:
         return "\n\n".join([*([noted] if noted else []), *sections])
-    if brief.material:
+    if brief.material and not reading.is_greeting:
         points = key_sentences(brief.material, GIVEN_SENTENCES)
         return "\n".join(["From what I was given:", "", *(f"- {point}" for point in points)])
     known = recalled(reading.prose, request.messages)

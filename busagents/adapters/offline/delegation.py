@@ -51,8 +51,10 @@ def _parts(reading: Reading, asked: Sequence[ToolSpec]) -> list[str]:
     """For each of those who can be asked its part of the prompt; empty if none fits."""
     clauses = [clause.strip(" ,;") for clause in _CLAUSE.split(reading.prose) if clause and clause.strip(" ,;")]
     scores = [[_score(clause, tool, asked) for tool in asked] for clause in clauses]
-    if not any(any(row) for row in scores) and reading.wants_search:
-        scores = [[1 if _finds_out(tool) else 0 for tool in asked] for _ in clauses]
+    finders = [1 if _finds_out(tool) else 0 for tool in asked]
+    scores = [
+        row if any(row) or not Reading(clause).wants_search else finders for clause, row in zip(clauses, scores, strict=True)
+    ]
     if not any(any(row) for row in scores):
         return [""] * len(asked)
     return [

@@ -14,9 +14,9 @@ FINISHED = frozenset(["answer", "reply", "response"])
 """Parameters that take the answer itself: what such a tool returns is the answer."""
 
 
-def instructed_lookups(system: str, reading: Reading, tools: Sequence[ToolSpec]) -> list[PlannedCall]:
-    """The named tools that find something out."""
-    if reading.is_greeting:
+def instructed_lookups(system: str, reading: Reading, tools: Sequence[ToolSpec], *, always: bool) -> list[PlannedCall]:
+    """The named tools that find something out. `always`: of a greeting too."""
+    if reading.is_greeting and not always:
         return []
     return [call for tool in _named(system, tools) if not _is_last(tool) for call in filled(reading, tool)]
 

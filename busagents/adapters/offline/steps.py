@@ -44,7 +44,8 @@ def next_calls(
 
 def _finding_out(request: ModelRequest, brief: Brief, reading: Reading) -> list[PlannedCall]:
     tools = _plain(request.tools)
-    calls = [*gathering_calls(reading, tools), *instructed_lookups(request.system, reading, tools)]
+    classes = request.output_schema is not None  # a form must be filled, whatever was said
+    calls = [*gathering_calls(reading, tools), *instructed_lookups(request.system, reading, tools, always=classes)]
     if any(is_memory(tool) for tool in request.tools):
         calls += lookups(brief, reading)
     if brief.material and not reading.expressions:
