@@ -13,11 +13,20 @@ from busagents.domain.messages import DataPart, FilePart, Message, TextPart
 from busagents.domain.swarm_run import SwarmRun
 
 
-def first_brief(request: Message, others: Sequence[Member]) -> Message:
-    """What the entry is told: the user's request as it came, and whom it may hand over to."""
-    if not others:
+_EARLIER = 20  # messages of the swarm's conversation that the entry is shown
+
+
+def first_brief(request: Message, others: Sequence[Member], earlier: Sequence[Message] = ()) -> Message:
+    """What the entry is told: the user's request as it came, what the swarm and the user said before in this session (the answer
+    may have been another member's), and whom it may hand over to.
+    """
+    said = [f"{'user' if message.role == 'user' else 'answer'}: {message.text}" for message in earlier[-_EARLIER:] if message.text]
+    paragraphs = ["Earlier in this session:\n" + "\n".join(said)] if said else []
+    if others:
+        paragraphs.append(_handing_over(others))
+    if not paragraphs:
         return request
-    return Message("user", (*request.parts, TextPart("\n\n" + _handing_over(others))))
+    return Message("user", (*request.parts, TextPart("\n\n" + "\n\n".join(paragraphs))))
 
 
 def next_brief(lead: str, request: Message, run: SwarmRun, others: Sequence[Member]) -> Message:

@@ -129,7 +129,7 @@ class _Step(msgspec.Struct, frozen=True):
         """What to record now; nothing while a member is at work."""
         member = self.run.current
         if not member:
-            message = first_brief(self.task.submitted.prompt, self.policy.others(self.policy.entry))
+            message = first_brief(self.task.submitted.prompt, self.policy.others(self.policy.entry), self.state.messages[:-1])
             return self._begin(self.policy.entry, message, answers=True)
         call = node_call(member, self.run.runs(member))
         child = self.task.children.get(call)

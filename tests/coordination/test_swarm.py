@@ -113,3 +113,19 @@ async def test_swarms_and_functions_are_members_of_swarms() -> None:
     async with working(MemoryStore(), outer, a, inner, inner_a, upper) as client:
         task = await client.send("outer", "go")
         assert (await task.result(timeout=PATIENCE)).text == "both are back"
+
+
+async def test_the_entry_knows_what_another_member_answered_before_in_the_session() -> None:
+    def open_or_recall(request: ModelRequest) -> Turn:
+        text = request.messages[-1].text
+        if "the capital is Lisbon" in text:
+            return say("as we said: Lisbon")
+        return call_tools(("handoff_to_agent", {"agent_name": "expert", "message": "answer it"}))
+
+    opener = Agent("opener", system="Opens.", model=ScriptedModel(open_or_recall))
+    expert = Agent("expert", system="Knows.", model=ScriptedModel([say("the capital is Lisbon")]))
+    async with working(MemoryStore(), Swarm("pair", [opener, expert]), opener, expert) as client:
+        first = await client.send("pair", "What is the capital?")
+        assert (await first.result(timeout=PATIENCE)).text == "the capital is Lisbon"
+        second = await client.send("pair", "What did you say?", session=first.session)
+        assert (await second.result(timeout=PATIENCE)).text == "as we said: Lisbon"
