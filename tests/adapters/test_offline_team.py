@@ -100,6 +100,11 @@ def test_a_wish_that_fits_nobody_goes_to_whoever_finds_things_out() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["Plan trips with this:\n```\nx = 1\n```", "Plan trips. " + "It rains in Spain. " * 300])
+def test_code_and_long_texts_are_passed_on_whole(text: str) -> None:
+    assert calls_of(turn_of([user(text)], RESEARCHER, TRAVELLER)) == [("traveller", {"input": text.strip()})]
+
+
 def test_if_none_fits_all_are_asked_for_the_whole() -> None:
     tools = (participant("one", "Bakes bread."), participant("two", "Grows roses."))
     assert calls_of(turn_of([user("Paint a wall")], *tools)) == [

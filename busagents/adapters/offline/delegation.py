@@ -40,7 +40,9 @@ def delegations(brief: Brief, reading: Reading, tools: Sequence[ToolSpec], *, al
     material = brief.material[:MAX_MATERIAL]
     parts = _parts(reading, asked)
     if not any(parts) and (alone or brief.in_swarm):
-        parts = [reading.document] * len(asked)
+        parts = [reading.text] * len(asked)
+    elif reading.code or len(reading.document) > len(reading.prose):  # code and long texts are not torn apart
+        parts = [reading.text if part else "" for part in parts]
     calls = [
         PlannedCall(tool.name, {"input": with_material(part, material)}) for tool, part in zip(asked, parts, strict=True) if part
     ]
