@@ -130,6 +130,12 @@ def test_a_node_that_leads_only_back_is_an_end_when_it_does_not() -> None:
     assert line.outcome.text == "good"
 
 
+def test_a_node_that_did_lead_back_has_no_part_in_the_answer() -> None:
+    line = GraphLine(Graph("g", [Edge(A, B, yes), Edge(A, C, yes), Edge(B, A, yes)], entry=A, max_steps=9))
+    line.ends("a").chooses("a", "b").ends("b", "not yet").chooses("b", "a").ends("a").chooses("a", "c").ends("c", "done")
+    assert line.outcome.text == "done"
+
+
 def test_a_node_may_lead_back_to_itself() -> None:
     line = GraphLine(Graph("g", [Edge(A, A, yes)], entry=A, max_steps=9)).ends("a")
     assert line.chooses("a", "a").started == ["a"]
