@@ -7,14 +7,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.adapters.jetstream.identity import StreamIdentity
 from busagents.adapters.jetstream.provision import provision
 from busagents.bootstrap.kinds import Definition, kind_name, kind_of
-from busagents.bootstrap.services import load_definition
+from busagents.bootstrap.services import load_with_parts
 from busagents.errors import BusAgentsError, BusError
 from busagents.ports.clock import Clock
 from busagents.ports.log import Bus
@@ -84,6 +84,52 @@ async def run_participant(
         await bus.close()
 
 
+async def run_together(
+    definitions: Sequence[Definition],
+    url: str,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    known_stream: StreamIdentity | None = None,
+    status_fd: int | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run one or several participants in this process until SIGTERM or SIGINT, each on a connection of its own. `on_ready` gets
+    each name once all of them serve their inboxes. Raises as run_participant; if one cannot start, none goes on.
+    """
+    stop = asyncio.Event()
+    ready: set[str] = set()
+
+    def one_is_ready(name: str) -> None:
+        ready.add(name)
+        if on_ready is not None and len(ready) == len(definitions):
+            for definition in definitions:
+                on_ready(definition.name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    running = [
+        asyncio.create_task(
+            run_participant(
+                definition,
+                url,
+                user=user,
+                password=password,
+                known_stream=known_stream,
+                status_fd=status_fd,
+                stop=stop,
+                on_ready=one_is_ready,
+            )
+        )
+        for definition in definitions
+    ]
+    for one in running:
+        one.add_done_callback(lambda _: stop.set())
+    await asyncio.wait(running)
+    for one in running:
+        one.result()
+
+
 def make_worker(
     definition: Definition, bus: Bus, clock: Clock, settings: Settings, status: StatusWriter, feed: LiveFeed
 ) -> tuple[Worker, str]:
@@ -114,8 +160,8 @@ def main(payload: dict[str, Any], status_fd: int | None = None, *, on_ready: Cal
     stream = payload.get("stream")
     try:
         asyncio.run(
-            run_participant(
-                load_definition(payload["ref"]),
+            run_together(
+                load_with_parts(payload["ref"]),
                 payload["nats_url"],
                 user=payload.get("nats_user"),
                 password=payload.get("nats_password"),

@@ -69,6 +69,21 @@ def load_definition(reference: str) -> Definition:
     return found[0]
 
 
+def load_with_parts(reference: str) -> list[Definition]:
+    """The one participant that `file:name` stands for; without a name, all that the file declares and what they are made of.
+
+    Raises:
+        ConfigError: as load_definitions.
+    """
+    if reference.partition(":")[2]:
+        return [load_definition(reference)]
+    named: dict[str, Definition] = {}
+    for item in with_parts(load_definitions(reference)):
+        if isinstance(item, Definition):
+            named.setdefault(item.name, item)
+    return list(named.values())
+
+
 def service_files(folder: Path) -> list[Path]:
     """The files of a services folder, by name."""
     return sorted(file for file in folder.glob("*.py") if not file.name.startswith("_"))

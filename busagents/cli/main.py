@@ -33,7 +33,7 @@ VERBS = {
     "agents": Verb("busagents.cli.agents", "List who is on the bus."),
     "tasks": Verb("busagents.cli.tasks", "List, show, wait for, answer, cancel and redrive tasks."),
     "sessions": Verb("busagents.cli.sessions", "List, show and follow conversations."),
-    "run": Verb("busagents.cli.run", "Run one participant in the foreground, on a bus that runs already."),
+    "run": Verb("busagents.cli.run", "Run participants in the foreground, on a bus that runs already."),
     "init": Verb("busagents.cli.init", "Make a small project to start from."),
     "config": Verb("busagents.cli.config", "Show the settings in force and where each comes from."),
     "doctor": Verb("busagents.cli.doctor", "Check this machine, the data folder and the bus."),

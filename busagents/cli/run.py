@@ -1,4 +1,4 @@
-"""`busagents run`: one participant in the foreground. What a container runs."""
+"""`busagents run`: participants in the foreground. What a container runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Run one participant in this process until Ctrl-C or SIGTERM; then finish or give back what it holds."""
+    """Run a participant, or all that a file declares, in this process until Ctrl-C or SIGTERM; then finish or give back what it holds."""
     import os
 
     from busagents.bootstrap.connection import find_connection
