@@ -259,12 +259,8 @@ class _Deciding:
 
     def _finish(self) -> None:
         ends = [(name, ended) for name, ended in self._results() if self._plan.nodes[name].end and ended.state == "completed"]
-        reached = [(name, ended) for name, ended in ends if not self._led_on(name)]
+        reached = [(name, ended) for name, ended in ends if not self._run.node(name).led_on]
         self._end(complete_by(self._task, reached) if reached else fail_stuck(self._task, self._results()))
-
-    def _led_on(self, name: str) -> bool:
-        chosen = self._run.node(name).chosen
-        return chosen is not None and bool(chosen.taken)
 
     def _results(self) -> Iterator[tuple[str, e.NodeCompleted]]:
         return ((name, ended) for name in self._plan.nodes if (ended := self._run.node(name).result) is not None)

@@ -15,7 +15,7 @@ from busagents.domain.events import EdgesChosen, InputsChosen, NodeCompleted, No
 class NodeRun(msgspec.Struct, frozen=True, gc=False):
     """One node. `run` counts its starts, `visits` those that were no retry, `pruned` how often it was known not to run.
 
-    `result` is its last end. `chosen` is what was decided of its edges; None while that is open, because it runs again.
+    `result` is its last end, and `led_on` whether an edge was taken after it. `chosen` is what was decided of its edges; None while that is open, because it runs again.
     `taken` and `skipped` name the nodes whose edges to it were decided since it was last started or pruned. `inputs` and
     `reduced` are of the run they name.
     """
@@ -27,6 +27,7 @@ class NodeRun(msgspec.Struct, frozen=True, gc=False):
     items: int | None = None
     result: NodeCompleted | None = None
     chosen: EdgesChosen | None = None
+    led_on: bool = False
     taken: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     inputs: InputsChosen | None = None
@@ -100,10 +101,11 @@ class GraphRun(msgspec.Struct, frozen=True, gc=False):
             return replace(self, nodes={**self.nodes, event.node: replace(self.node(event.node), chosen=event)})
         nodes = dict(self.nodes)
         known = self.node(event.node)
-        now = replace(known, chosen=event)
         touched = self.touched
-        if not event.run:
-            now = replace(now, pruned=known.pruned + 1, taken=(), skipped=())
+        if event.run:
+            now = replace(known, chosen=event, led_on=bool(event.taken))
+        else:
+            now = replace(known, chosen=event, pruned=known.pruned + 1, taken=(), skipped=())
             touched = _without(touched, event.node)
         nodes[event.node] = now
         for target in event.taken:

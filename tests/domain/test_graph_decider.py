@@ -136,6 +136,12 @@ def test_a_node_that_did_lead_back_has_no_part_in_the_answer() -> None:
     assert line.outcome.text == "done"
 
 
+def test_an_end_that_was_reached_in_an_earlier_round_is_part_of_the_answer() -> None:
+    line = GraphLine(Graph("g", [Edge(A, B, yes), Edge(A, C, yes), Edge(B, A, yes)], entry=A, max_steps=9))
+    line.ends("a").chooses("a", "b", "c").ends("c", "early").ends("b").chooses("b", "a").ends("a").chooses("a")
+    assert line.outcome.text == "early"
+
+
 def test_a_node_may_lead_back_to_itself() -> None:
     line = GraphLine(Graph("g", [Edge(A, A, yes)], entry=A, max_steps=9)).ends("a")
     assert line.chooses("a", "a").started == ["a"]
