@@ -51,11 +51,18 @@ def let_go(state: ThreadState, call: str, why: str) -> ThreadState:
     """Drop the children and questions of a call that has ended. Children that had not are orphans, to be told so."""
     task = state.active
     assert task is not None
-    if not task.children and not task.asks:
+    keys = [
+        key for key in task.children if key.startswith(call) and belongs_to(call, key)
+    ]  # a cheap look first: they may be many
+    closed = [key for key, ask in task.asks.items() if belongs_to(call, ask.required.call)]
+    if not keys and not closed:
         return state
-    gone = [child for key, child in task.children.items() if belongs_to(call, key)]
-    children = {key: child for key, child in task.children.items() if not belongs_to(call, key)}
-    asks = {key: ask for key, ask in task.asks.items() if not belongs_to(call, ask.required.call)}
+    gone = [task.children[key] for key in keys]
+    children, asks = dict(task.children), dict(task.asks)
+    for key in keys:
+        del children[key]
+    for key in closed:
+        del asks[key]
     return orphaned(replace(state, active=replace(task, children=children, asks=asks)), gone, why)
 
 

@@ -20,6 +20,7 @@ from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.outbox import Outbox
 from busagents.runtime.performer import Performer
 
+_ENTRY_EVENTS = 100  # an entry that holds so many takes no further decision: it has to stay below the server's max_payload
 _STOP_GRACE = 0.5  # seconds a canceled effect may take to clean up
 
 
@@ -49,6 +50,7 @@ class ThreadRunner:
         self._wake = asyncio.Event()
         self._reread = False
         self._draining = False
+        self._more = False
         self._closed = False
         self._effects: dict[Key, asyncio.Task[list[e.Recorded]]] = {}
         self._asked: list[tuple[Sequence[e.Recorded], asyncio.Future[None]]] = []
@@ -128,6 +130,9 @@ class ThreadRunner:
                 commands = await self._settle(records)
                 self._drop_stale_effects()
                 await self._deliver()
+                if self._more:
+                    records = []
+                    continue
                 if self._draining and not self._effects and not self._reread:  # what was promised to be read is read
                     return self.state.idle and not self.thread.incoming
                 self._start(commands)
@@ -176,7 +181,11 @@ class ThreadRunner:
             state = apply_events(state, (), group)
             records.extend(group)
         decision = Decision()
+        self._more = False
         while not self._draining and (decision := self._policy.decide(state)).record:
+            if len(records) >= _ENTRY_EVENTS:
+                self._more, decision = True, Decision()  # decided again, for the next entry
+                break
             state = apply_events(state, (), decision.record)
             records.extend(decision.record)
         if records or consumed:

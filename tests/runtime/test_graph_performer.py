@@ -270,3 +270,8 @@ async def test_a_condition_that_a_process_did_not_live_to_record_is_asked_by_the
             assert (await task.result(timeout=PATIENCE)).text == "HELLO\n\nECHO:\nHELLO"
         await checked_events(client, "s")
     assert asked == [("echo",), ("echo",)]
+
+
+async def test_more_items_than_fit_one_entry_are_given_away_in_several() -> None:
+    many = Node(shout, over=lambda state: ["n" * 2000] * 600, reduce=lambda results: str(sum(len(r.text) for r in results)))
+    assert await answer_of(Graph("g", nodes=[many])) == "1200000"
