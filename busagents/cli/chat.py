@@ -16,6 +16,7 @@ from busagents.cli.output import note, paint, render_error
 
 if TYPE_CHECKING:
     from busagents.runtime.client.client import Client
+    from busagents.runtime.client.session_stream import Place
     from busagents.runtime.client.task import Task
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class _Talk:
         from busagents.cli.stdin import Lines
 
         self.session = session
+        self._seen: Place | None = None
         self.interrupted = asyncio.Event()
         self._client = client
         self._participant = participant
@@ -77,8 +79,8 @@ class _Talk:
             except InvalidInput as error:  # say it in another way
                 render_error(error)
                 continue
-            self.session = task.session
-            await self._answer(task)
+            new, self.session = self.session is None, task.session
+            await self._answer(task, new_session=new)
 
     async def _next_line(self) -> str | None:
         if sys.stdin.isatty():
@@ -86,12 +88,16 @@ class _Talk:
             sys.stderr.flush()
         return await self._lines.next()
 
-    async def _answer(self, task: Task) -> None:
-        from busagents.cli.answer import show_answer
-        from busagents.cli.ask import asking
+    async def _answer(self, task: Task, *, new_session: bool) -> None:
+        from busagents.cli.answer import show_answer, stream_of
+        from busagents.cli.ask import Prompt
         from busagents.errors import TaskError
 
-        answering = asyncio.ensure_future(show_answer(task, asking(self._lines.next)))
+        if self._seen is None:
+            stream = await stream_of(self._client, task, new_session=new_session)
+        else:  # from where the last answer ended
+            stream = self._client.stream(task.session, after=self._seen, until=task.id)
+        answering = asyncio.ensure_future(show_answer(task, stream, Prompt(self._lines.next)))
         try:
             try:
                 await self._unless_interrupted(asyncio.shield(answering))
@@ -100,6 +106,7 @@ class _Talk:
                 await self._unless_interrupted(answering)  # the end is shown; a second Ctrl-C does not wait for it
         except TaskError as error:
             render_error(error)
+        self._seen = stream.place
 
     async def _unless_interrupted(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
         """What the work returns. Raises _Interrupted at a Ctrl-C, and cancels it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,5 +62,7 @@ def _find(name: str, paths: list[str]) -> Graph:
     graphs = {item.name: item for item in declared if isinstance(item, Graph)}
     if name in graphs:
         return graphs[name]
+    close = difflib.get_close_matches(name, graphs, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
     known = f"the graphs there are {', '.join(graphs)}" if graphs else "no graph is declared there"
-    raise NotFound(f"{', '.join(paths)} declares no graph {name!r}: {known}; name the file it is in as PATH")
+    raise NotFound(f"{', '.join(paths)} declares no graph {name!r}: {hint}{known}; name the file it is in as PATH")

@@ -33,6 +33,7 @@ VERBS = {
     "agents": Verb("busagents.cli.agents", "List who is on the bus."),
     "tasks": Verb("busagents.cli.tasks", "List, show, wait for, answer, cancel and redrive tasks."),
     "sessions": Verb("busagents.cli.sessions", "List, show and follow conversations."),
+    "graph": Verb("busagents.cli.graph", "Draw a graph: its nodes, edges and conditions."),
     "run": Verb("busagents.cli.run", "Run participants in the foreground, on a bus that runs already."),
     "init": Verb("busagents.cli.init", "Make a small project to start from."),
     "config": Verb("busagents.cli.config", "Show the settings in force and where each comes from."),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from busagents.cli.ask import ask_at_terminal
 from busagents.cli.on_bus import on_bus
 from busagents.cli.options import DataDir, Json, Nats, Timeout
 from busagents.cli.output import emit_json, emit_text, note
 
 if TYPE_CHECKING:
+    from busagents.cli.ask import Prompt
     from busagents.errors import TaskError
     from busagents.runtime.client.client import Client
     from busagents.runtime.client.task import Task
@@ -42,6 +44,7 @@ def send(
     text = _read_stdin() if prompt == ["-"] else " ".join(prompt)
     output_type = _read_schema(schema)
     sent: list[Task] = []
+    at_terminal = ask_at_terminal()
 
     async def work(client: Client) -> None:
         task = await client.send(participant, text, session=session, idempotency_key=key, output_type=output_type)
@@ -49,12 +52,15 @@ def send(
         if detach:
             _print_sent(task, as_json=as_json)
         else:
-            await _follow(client, task, timeout=timeout, as_json=as_json)
+            new = session is None and key is None
+            await _follow(client, task, at_terminal, timeout=timeout, as_json=as_json, new_session=new)
 
     try:
         on_bus(work, nats=nats, data_dir=data_dir)
     except KeyboardInterrupt:
-        if sent:
+        if sent and at_terminal is not None and at_terminal.open is not None:
+            note(f'busagents: detached; the task waits for your answer: busagents tasks reply {sent[0].id} "…"')
+        elif sent:
             note(f"busagents: detached; the task goes on: busagents tasks wait {sent[0].id}")
         raise typer.Exit(130) from None
 
@@ -67,11 +73,12 @@ def _print_sent(task: Task, *, as_json: bool) -> None:
         note(f"busagents: sent; busagents tasks wait {task.id}")
 
 
-async def _follow(client: Client, task: Task, *, timeout: float | None, as_json: bool) -> None:
+async def _follow(
+    client: Client, task: Task, at_terminal: Prompt | None, *, timeout: float | None, as_json: bool, new_session: bool
+) -> None:
     """Wait for the end. With `--json` print one object, however it ended."""
     from busagents.cli.answer import as_json as result_json
-    from busagents.cli.answer import end_or_question, show_answer
-    from busagents.cli.ask import ask_at_terminal
+    from busagents.cli.answer import end_or_question, show_answer, stream_of
     from busagents.errors import TaskError
 
     try:
@@ -79,20 +86,23 @@ async def _follow(client: Client, task: Task, *, timeout: float | None, as_json:
             if as_json:
                 emit_json(result_json(await end_or_question(task)))
                 return
-            result = await show_answer(task, ask_at_terminal())
+            stream = await stream_of(client, task, new_session=new_session)
+            result = await show_answer(task, stream, at_terminal)
         note(f"busagents: {result.usage.total_tokens} tokens · go on with --session {result.session}")
     except TaskError as error:
         if as_json:
-            emit_json(await ended(client, error))
+            emit_json(await ended(client, task, error))
         raise
 
 
-async def ended(client: Client, error: TaskError) -> dict[str, Any]:
+async def ended(client: Client, task: Task, error: TaskError) -> dict[str, Any]:
     """The object for a task that has no answer."""
+    from busagents.cli.answer import question_json
+
     state: str | None = {3: "failed", 4: "input-required", 6: "canceled"}.get(error.exit_code)
     if state is None:  # the time was up: perhaps nobody has begun
         state = next(info.state for info in await client.tasks(session=error.session) if info.task == error.task)
-    return {
+    said = {
         "task": error.task,
         "session": error.session,
         "state": state,
@@ -101,6 +111,9 @@ async def ended(client: Client, error: TaskError) -> dict[str, Any]:
         "error": str(error),
         "usage": None,
     }
+    if state == "input-required":
+        said["questions"] = [question_json(question) for question in await task.questions()]
+    return said
 
 
 def _read_stdin() -> str:

@@ -13,6 +13,8 @@ from busagents.cli.output import emit_json, emit_list, emit_table, emit_text
 
 if TYPE_CHECKING:
     from busagents.domain.messages import Message
+    from busagents.domain.state import ThreadState
+    from busagents.domain.subjects import ThreadRef
     from busagents.runtime.client.client import Client
     from busagents.runtime.client.replay import Replay
     from busagents.runtime.client.task_event import TaskEvent
@@ -56,12 +58,8 @@ def show(
     if as_json:
         emit_json(_replay_json(replay))
         return
-    for ref, state in replay.threads.items():
-        emit_text(f"{ref.participant} ({ref.thread}, {state.seq} entries)", colour="bold")
-        for message in state.messages:
-            _print_message(ref.participant, message)
-        if state.active is not None:
-            emit_text(f"  … task {state.active.id} is at work, turn {state.active.turn}")
+    for depth, ref in _tree(replay):
+        _print_thread(ref, replay.threads[ref], "  " * depth)
 
 
 def tail(
@@ -96,14 +94,18 @@ def tail(
 
 
 def _replay_json(replay: Replay) -> dict[str, object]:
+    from busagents.domain.questions import open_questions
+
     threads = [
         {
             "participant": ref.participant,
             "thread": ref.thread,
+            "called_by": _caller(state),
             "seq": state.seq,
             "head": state.head,
             "messages": list(state.messages),
             "working_on": state.active.id if state.active is not None else None,
+            "questions": [ask.required.message.text for ask in open_questions(state.active)] if state.active is not None else [],
             "queued": [task.id for task in state.queue],
             "finished": {task: outcome.state for task, outcome in state.finished.items()},
             "state": state.values,
@@ -114,23 +116,74 @@ def _replay_json(replay: Replay) -> dict[str, object]:
     return {"session": replay.session, "position": replay.position, "threads": threads}
 
 
-def _print_message(participant: str, message: Message) -> None:
+def _caller(state: ThreadState) -> ThreadRef | None:
+    """The thread whose participant gave this one its tasks."""
+    tasks = [*state.queue, *([state.active] if state.active is not None else [])]
+    asked = [outcome.submitted for _, outcome in state.finished.items()] + [task.submitted for task in tasks]
+    return next((submitted.reply_to for submitted in asked if submitted is not None and submitted.reply_to is not None), None)
+
+
+def _tree(replay: Replay) -> list[tuple[int, ThreadRef]]:
+    """The threads with how deep each is: below its caller, and in the order in which they came."""
+    below: dict[ThreadRef | None, list[ThreadRef]] = {}
+    for ref, state in replay.threads.items():
+        caller = _caller(state)
+        below.setdefault(caller if caller in replay.threads and caller != ref else None, []).append(ref)
+    found: list[tuple[int, ThreadRef]] = []
+    waiting = [(0, ref) for ref in reversed(below.get(None, []))]
+    while waiting:
+        depth, ref = waiting.pop()
+        found.append((depth, ref))
+        waiting += [(depth + 1, child) for child in reversed(below.get(ref, []))]
+    return found
+
+
+def _print_thread(ref: ThreadRef, state: ThreadState, indent: str) -> None:
+    from busagents.domain.questions import open_questions
+
+    what = _state(state)
+    emit_text(f"{indent}{ref.participant} ({ref.thread}, {state.seq} entries){f': {what}' if what else ''}", colour="bold")
+    for message in state.messages:
+        _print_message(ref.participant, message, indent)
+    if state.active is None:
+        return
+    for ask in open_questions(state.active):
+        who = ask.required.asker or ref.participant
+        emit_text(f" {ask.required.message.text}", head=f"{indent}  {who} asks:", colour="yellow")
+    if not state.active.asking:
+        emit_text(f"{indent}  … task {state.active.id} is at work, turn {state.active.turn}")
+
+
+def _state(state: ThreadState) -> str:
+    """Where the thread's newest task is that somebody has begun."""
+    if state.active is not None:
+        return state.task_state(state.active.id) or ""
+    ended = [outcome for _, outcome in state.finished.items()]
+    last = ended[-1] if ended else None
+    if last is None:
+        return "submitted" if state.queue else ""
+    return f"{last.state} ({last.reason})" if last.state == "failed" and last.reason else last.state
+
+
+def _print_message(participant: str, message: Message, indent: str) -> None:
     from busagents.domain.messages import ToolCallPart, ToolResultPart
 
     who = {"user": "user", "assistant": participant, "tool": "tool", "system": "system"}[message.role]
     if message.text:
-        emit_text(f" {message.text}", head=f"  {who}:", colour="cyan")
+        emit_text(f" {message.text}", head=f"{indent}  {who}:", colour="cyan")
     for part in message.parts:
         if isinstance(part, ToolCallPart):
-            emit_text(f" calls {part.name} {part.arguments}", head=f"  {who}:", colour="cyan")
+            emit_text(f" calls {part.name} {part.arguments}", head=f"{indent}  {who}:", colour="cyan")
         elif isinstance(part, ToolResultPart):
             mark = "fails" if part.is_error else "says"
-            emit_text(f" {mark}: {part.content}", head=f"  {part.name}", colour="cyan")
+            emit_text(f" {mark}: {part.content}", head=f"{indent}  {part.name}", colour="cyan")
 
 
 def _line(event: TaskEvent) -> str:
     import msgspec
 
-    data = msgspec.json.encode(event.event).decode()
+    from busagents.cli.remarks import line
+
+    data = line(event.event) or msgspec.json.encode(event.event).decode()
     shown = data if len(data) <= 120 else data[:119] + "…"
     return f"{event.position:>6}  {event.time[11:23]}  {event.ref.participant:<18} {event.type:<16} {shown}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 
@@ -31,15 +32,23 @@ class Lines:
     def __init__(self) -> None:
         self._waiting = b""
         self._ended = False
+        self._reading: asyncio.Future[bytes] | None = None
 
     async def next(self) -> str | None:
-        """The next line, or None at the end. Abandon it only with the whole object: the thread that reads is not stopped."""
-        from busagents.runtime.daemon_thread import in_thread
-
+        """The next line, or None at the end. Canceled, it leaves the line to the next call."""
         while b"\n" not in self._waiting and not self._ended:
-            # Not sys.stdin: its lock, held by a thread that waits, would make the interpreter's end fail.
-            piece = await in_thread(lambda: os.read(0, 65536))
+            piece = await self._read()
             self._waiting += piece
             self._ended = not piece
         line, newline, self._waiting = self._waiting.partition(b"\n")
         return line.decode(errors="surrogateescape") if line or newline else None
+
+    async def _read(self) -> bytes:
+        from busagents.runtime.daemon_thread import in_thread
+
+        if self._reading is None:
+            # Not sys.stdin: its lock, held by a thread that waits, would make the interpreter's end fail.
+            self._reading = asyncio.ensure_future(in_thread(lambda: os.read(0, 65536)))
+        piece = await asyncio.shield(self._reading)  # the thread that reads cannot be stopped
+        self._reading = None
+        return piece

@@ -12,11 +12,13 @@ from busagents.cli.output import emit_json, emit_list, emit_table, emit_text, no
 
 if TYPE_CHECKING:
     from busagents.runtime.client.client import Client
+    from busagents.runtime.client.questions import Question
     from busagents.runtime.client.task_event import TaskEvent
     from busagents.runtime.client.task_index import TaskInfo
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id, or the beginning of it.")]
 _LIMIT = "At most this many, the newest."
+_ANSWER = "The answer; to an approval: yes, no: why, or edit: {arguments as JSON}. `-` reads it from stdin."
 _DATA = """A JSON value as the answer, such as '{"decision": "edit", "arguments": {}}'."""
 
 
@@ -48,29 +50,39 @@ def list_tasks(
     found = on_bus(lambda client: client.tasks(participant=participant, session=session), nats=nats, data_dir=data_dir)
     chosen = [info for info in found if state in (None, info.state)][-limit:]
     if as_json:
-        emit_list([info.summary() for info in chosen])
+        emit_list([_summary(info) for info in chosen])
         return
     rows = [[i.task, i.ref.participant, _state(i), i.submitted_at[:19], _short(i.submitted.prompt.text)] for i in chosen]
     emit_table(("task", "agent", "state", "submitted", "prompt"), rows)
 
 
 def show(task: TaskId, nats: Nats = None, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show a task and every event of it."""
+    """Show a task, what it asks, and every event of it."""
+    from busagents.cli.answer import question_json
 
-    async def work(client: Client) -> tuple[TaskInfo, list[TaskEvent]]:
+    async def work(client: Client) -> tuple[TaskInfo, list[Question], list[TaskEvent]]:
         info = await client.task_info(task)
-        return info, [
-            event async for event in client.history(info.ref.session) if event.task == info.task and event.ref == info.ref
-        ]
+        asked = await (await client.task(info.task)).questions() if info.questions else []
+        return (
+            info,
+            asked,
+            [event async for event in client.history(info.ref.session) if event.task == info.task and event.ref == info.ref],
+        )
 
-    info, events = on_bus(work, nats=nats, data_dir=data_dir)
+    info, asked, events = on_bus(work, nats=nats, data_dir=data_dir)
     if as_json:
-        emit_json({**info.summary(), "events": [event.envelope() for event in events]})
+        questions = [question_json(question) for question in asked]
+        emit_json({**info.summary(), "questions": questions, "events": [event.envelope() for event in events]})
         return
     for key, value in info.summary().items():
-        if value not in ("", 0, None) and key != "usage":
+        if value not in ("", 0, None) and key not in ("usage", "questions"):
             emit_text(f"{key.ljust(12)} {value}")
     emit_text(f"{'tokens'.ljust(12)} {info.usage.total_tokens}")
+    for question in asked:
+        who = f"{question.asker} asks: " if question.asker else ""
+        emit_text(f"{'question'.ljust(12)} {who}{question.text}")
+        which = f" --request {question.request}" if len(asked) > 1 else ""
+        emit_text(f'{"answer it".ljust(12)} busagents tasks reply {info.task}{which} "…"')
     rows = [[e.position, e.time, e.type, e.turn or None, e.attempt or None] for e in events]
     emit_table(("position", "time", "event", "turn", "attempt"), rows)
 
@@ -82,20 +94,20 @@ def wait(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Wait for a task and print its answer. Exits as `send` does."""
+    """Wait for a task and print its answer. Exits as `send` does; with 4 and the question if the task asks something."""
     from busagents.cli.answer import as_json as result_json
     from busagents.cli.answer import end_or_question
     from busagents.cli.send import ended
     from busagents.errors import TaskError
 
     async def work(client: Client) -> None:
+        handle = await client.task(task)
         try:
-            handle = await client.task(task)
             async with handle.patience(timeout):
                 result = await end_or_question(handle)
         except TaskError as error:
             if as_json:
-                emit_json(await ended(client, error))
+                emit_json(await ended(client, handle, error))
             raise
         if as_json:
             emit_json(result_json(result))
@@ -110,7 +122,7 @@ def wait(
 
 def reply(
     task: TaskId,
-    answer: Annotated[str, typer.Argument(help="The answer; to an approval: yes, or no: why.")] = "",
+    answer: Annotated[str | None, typer.Argument(help=_ANSWER)] = None,
     data: Annotated[str | None, typer.Option("--data", metavar="JSON", help=_DATA)] = None,
     request: Annotated[str, typer.Option("--request", metavar="ID", help="Which question, if several are open.")] = "",
     nats: Nats = None,
@@ -118,10 +130,10 @@ def reply(
     as_json: Json = False,
 ) -> None:
     """Answer a question of a task that waits for one. The first answer counts; a later one is refused."""
-    said = _read_data(data) if data is not None else answer
+    said = _read_answer(answer, data)
     info = on_bus(lambda client: _reply(client, task, said, request), nats=nats, data_dir=data_dir)
     if as_json:
-        emit_json(info.summary())
+        emit_json(_summary(info))
     else:
         note(f"busagents: answered; busagents tasks wait {info.task}")
 
@@ -130,6 +142,24 @@ async def _reply(client: Client, task: str, answer: Any, request: str) -> TaskIn
     handle = await client.task(task)
     await handle.reply(answer, request=request)
     return await client.task_info(handle.id)
+
+
+def _read_answer(answer: str | None, data: str | None) -> Any:
+    """Raises UsageError unless exactly one of them is given."""
+    from busagents.errors import UsageError
+
+    if data is not None:
+        if answer is not None:
+            raise UsageError("both ANSWER and --data are given: a question has one answer")
+        return _read_data(data)
+    if answer is None:
+        raise UsageError("no answer is given: write it behind the task's id, or as JSON with --data")
+    if answer == "-":
+        from busagents.cli.stdin import read_prompt
+        from busagents.runtime.client.submission import MAX_PROMPT
+
+        return read_prompt(MAX_PROMPT)
+    return answer
 
 
 def _read_data(text: str) -> Any:
@@ -165,7 +195,7 @@ def cancel(
 
     info = on_bus(work, nats=nats, data_dir=data_dir)
     if as_json:
-        emit_json(info.summary())
+        emit_json(_summary(info))
     elif info.state == "canceled":
         note(f"busagents: task {info.task} is canceled")
     else:
@@ -182,7 +212,14 @@ def redrive(task: TaskId, nats: Nats = None, data_dir: DataDir = None, as_json: 
     note(f"busagents: sent again; busagents tasks wait {again.id}")
 
 
+def _summary(info: TaskInfo) -> dict[str, Any]:
+    questions = [{"request": request, "text": text} for request, text in info.questions.items()]
+    return {**info.summary(), "questions": questions}
+
+
 def _state(info: TaskInfo) -> str:
+    if info.state == "input-required":
+        return f"{info.state} ({'; '.join(map(_short, info.questions.values()))})"
     return f"{info.state} ({info.reason})" if info.state == "failed" and info.reason else info.state
 
 
