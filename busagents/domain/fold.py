@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from busagents.domain import events as e
 from busagents.domain.fold_coordination import COORDINATION_RULES
-from busagents.domain.fold_task import Rules, active, add_message, orphaned
+from busagents.domain.fold_task import Rules, active, add_message, orphaned, unheard
 from busagents.domain.fold_turn import TURN_RULES
 from busagents.domain.fold_waits import WAIT_RULES
 from busagents.domain.graph_run import GraphRun
@@ -110,6 +110,8 @@ def _finish(state: ThreadState, task: str, outcome: Outcome) -> ThreadState:
             elapsed_ms=max(outcome.elapsed_ms, ended.elapsed_ms),
             run=ended.run,
         )
+        if ended is state.active:
+            state = unheard(state, ended.asks.values())
         state = orphaned(state, list(ended.children.values()), f"the task that asked for it has ended: {outcome.state}")
     at_work = None if state.active is not None and state.active.id == task else state.active
     queue = tuple(queued for queued in state.queue if queued.id != task)

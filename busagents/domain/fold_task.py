@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from busagents.domain import events as e
 from busagents.domain.messages import Message
-from busagents.domain.state import Child, Orphan, Task, ThreadState
+from busagents.domain.state import Ask, Child, LateAnswer, Orphan, Task, ThreadState
 from busagents.errors import ChainBroken
 
 Rules = dict[type[e.Event], Callable[[ThreadState, e.Recorded, Any], ThreadState]]
@@ -58,12 +58,21 @@ def let_go(state: ThreadState, call: str, why: str) -> ThreadState:
     if not keys and not closed:
         return state
     gone = [task.children[key] for key in keys]
+    state = unheard(state, (task.asks[key] for key in closed))
     children, asks = dict(task.children), dict(task.asks)
     for key in keys:
         del children[key]
     for key in closed:
         del asks[key]
     return orphaned(replace(state, active=replace(task, children=children, asks=asks)), gone, why)
+
+
+def unheard(state: ThreadState, asks: Iterable[Ask]) -> ThreadState:
+    """Of questions that are dropped: answers that came and were not yet taken are late, so that who gave them is told so."""
+    assert state.active is not None
+    task = state.active.id
+    came = tuple(LateAnswer(task, ask.required.request, ask.by) for ask in asks if ask.by and not ask.answered)
+    return replace(state, late=(*state.late, *came)) if came else state
 
 
 def orphaned(state: ThreadState, children: list[Child], why: str) -> ThreadState:

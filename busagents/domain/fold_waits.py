@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from busagents.domain import events as e
 from busagents.domain.codec import derived_id
-from busagents.domain.fold_task import Rules, active
+from busagents.domain.fold_task import Rules, active, unheard
 from busagents.domain.fold_turn import close_turn, with_call
 from busagents.domain.messages import DataPart, Message, assistant, user
 from busagents.domain.state import Ask, Call, Child, LateAnswer, Task, ThreadState
@@ -43,6 +43,7 @@ def _end_child(state: ThreadState, recorded: e.Recorded, child: Child, outcome: 
     ended = replace(child, outcome=outcome)
     children = {**task.children, outcome.call: ended}
     asks = {key: ask for key, ask in task.asks.items() if ask.required.child is None or ask.required.call != outcome.call}
+    state = unheard(state, (ask for key, ask in task.asks.items() if key not in asks))
     # Children work side by side: what counts is when each of them was given its task, and how long it then worked.
     elapsed = max(task.elapsed_ms, child.began_ms + outcome.elapsed_ms)
     task = replace(task, children=children, asks=asks, usage=task.usage + outcome.usage, elapsed_ms=elapsed, stalls=0)
