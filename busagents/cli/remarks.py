@@ -35,9 +35,10 @@ def _step(event: e.Event) -> str:
         case e.HandoffMade(source, target, message):
             return f"{source} → {target}{_said(message)}"
         case e.NodeStarted(node, run, target, items=items):
-            again = f", run {run}" if run > 1 else ""
-            many = f", {items} times" if items is not None else ""
-            return f"{node} begins ({target.participant}{again}{many})"
+            facts = [target.participant] if target.participant != node else []
+            facts += [f"run {run}"] if run > 1 else []
+            facts += [f"{items} at once"] if items is not None else []
+            return f"{node} begins ({', '.join(facts)})" if facts else f"{node} begins"
         case e.NodeCompleted(node, _, "completed", elapsed_ms=elapsed):
             return f"{node} is done ({elapsed / 1000:.1f} s)"
         case e.NodeCompleted(node, _, state, message, reason):
@@ -72,4 +73,6 @@ def line(event: e.Event) -> str:
             return "the question has its answer" if answer else "the question is closed"
         case e.InputRefused(_, _, reason):
             return f"an answer does not count: {short(reason)}"
+        case e.EdgesChosen(node, (), error=""):
+            return f"{node} → nobody"
     return remark(event)

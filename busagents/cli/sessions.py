@@ -148,8 +148,8 @@ def _print_thread(ref: ThreadRef, state: ThreadState, indent: str) -> None:
     if state.active is None:
         return
     for ask in open_questions(state.active):
-        who = ask.required.asker or ref.participant
-        emit_text(f" {ask.required.message.text}", head=f"{indent}  {who} asks:", colour="yellow")
+        if ask.required.child is None:  # else it is shown further down, where it is asked
+            emit_text(_below(f" {ask.required.message.text}", indent), head=f"{indent}  {ref.participant} asks:", colour="yellow")
     if not state.active.asking:
         emit_text(f"{indent}  … task {state.active.id} is at work, turn {state.active.turn}")
 
@@ -170,13 +170,19 @@ def _print_message(participant: str, message: Message, indent: str) -> None:
 
     who = {"user": "user", "assistant": participant, "tool": "tool", "system": "system"}[message.role]
     if message.text:
-        emit_text(f" {message.text}", head=f"{indent}  {who}:", colour="cyan")
+        emit_text(_below(f" {message.text}", indent), head=f"{indent}  {who}:", colour="cyan")
     for part in message.parts:
         if isinstance(part, ToolCallPart):
-            emit_text(f" calls {part.name} {part.arguments}", head=f"{indent}  {who}:", colour="cyan")
+            emit_text(_below(f" calls {part.name} {part.arguments}", indent), head=f"{indent}  {who}:", colour="cyan")
         elif isinstance(part, ToolResultPart):
             mark = "fails" if part.is_error else "says"
-            emit_text(f" {mark}: {part.content}", head=f"{indent}  {part.name}", colour="cyan")
+            emit_text(_below(f" {mark}: {part.content}", indent), head=f"{indent}  {part.name}", colour="cyan")
+
+
+def _below(text: str, indent: str) -> str:
+    """The text with its further lines under the thread it is of."""
+    first, *others = text.split("\n")
+    return "\n".join([first, *(f"{indent}    {line}" if line.strip() else "" for line in others)])
 
 
 def _line(event: TaskEvent) -> str:

@@ -14,7 +14,7 @@ class Tree:
     def __init__(self, root: str) -> None:
         self._depth = {root: 0}
         self._told_by_members: set[str] = set()
-        self._nodes: dict[tuple[str, str], e.NodeStarted] = {}  # by the task and the call that it is for
+        self._nodes: set[tuple[str, str]] = set()  # the calls of nodes and members
         self._calls: dict[tuple[str, str], str] = {}  # arguments of calls that were not seen to start
         self._begun: set[tuple[str, int, str]] = set()
 
@@ -39,8 +39,7 @@ class Tree:
             case e.TaskDelegated():
                 return self._delegated(item, item.event)
             case e.NodeStarted(node, run):
-                self._nodes[item.task, f"{node}#{run}"] = item.event
-                return remark(item.event) if item.event.items is not None else ""  # else what it is asked says it
+                self._nodes.add((item.task, f"{node}#{run}"))
             case e.ModelCompleted(message):
                 self._calls.update({(item.task, call.call): call.arguments for call in message.tool_calls})
                 return ""
@@ -55,13 +54,8 @@ class Tree:
     def _delegated(self, item: TaskEvent, event: e.TaskDelegated) -> str:
         self._depth[event.child] = self._depth[item.task] + 1
         self._calls.pop((item.task, event.call), None)
-        node, dot, _ = event.call.rpartition(".")
-        if dot and (item.task, node) in self._nodes:  # one of many: their number was told
-            return ""
-        started = self._nodes.get((item.task, event.call))
-        if started is None or started.node == event.target.participant:
-            return remark(event)
-        return f"{started.node}: {remark(event)}"
+        node = event.call if (item.task, event.call) in self._nodes else event.call.rpartition(".")[0]  # or one item of many
+        return "" if (item.task, node) in self._nodes else remark(event)  # its beginning was told
 
     def _tool(self, item: TaskEvent, call: str, name: str) -> str:
         """A call when it starts. One that starts again after it waited was told."""
