@@ -106,6 +106,12 @@ def test_every_block_does_what_it_says(reader: Reader) -> None:
     killed = next(out for line, out in outputs.items() if line.endswith("&"))
     assert "completed" in killed
     assert "272.5" in next(out for line, out in outputs.items() if "send teller" in line)
+    team = next(out for line, out in outputs.items() if "send planner" in line)
+    for said in ("391", "Solar power", "heat", "flowchart"):
+        assert said in team, team
+    assert "refunded 250" in next(out for line, out in outputs.items() if "send cashier" in line)
+    systems = next(out for line, out in outputs.items() if "send executive_assistant" in line)
+    assert "Portland" in systems
 
 
 def test_every_file_that_the_readme_links_to_exists() -> None:
