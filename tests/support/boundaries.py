@@ -52,6 +52,11 @@ class Team:
                 await inbox_empty(self.client, self.name(role))
             return answer, await checked_events(self.client, session)
 
+    async def answer(self, root: str, prompt: str = "go") -> str:
+        """Let a role do a task; its answer, as soon as it is there."""
+        task = await self.client.send(self.name(root), prompt)
+        return (await task.result(timeout=_PATIENCE)).text
+
 
 Attempt = Callable[[Team], Awaitable[None]]
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from busagents import Agent, Edge, FunctionTask, Graph, GraphState, Node, Swarm, agent, tool
-from busagents.ports.model import ModelRequest
+from busagents.ports.model import Chunk, ModelRequest
 from busagents.testing import ScriptedModel, call_tools, say
 from busagents.testing.scripted_model import Turn
 from busagents.tools import handoff_to_user
@@ -66,20 +67,42 @@ def agrees(state: GraphState) -> bool:
 
 
 first, second, third = Node(echo, "first"), Node(echo, "second", input="{first} {first}2"), Node(echo, "third", input="{second}3")
-chain = Graph(name_of("chain"), [Edge(first, second, when=agrees), Edge(second, third)], execution_timeout=600.0)
+steps = [Edge(first, second, when=agrees), Edge(second, third)]
+if CHANGED == "further":
+    steps.append(Edge(third, Node(echo, "fourth", input="{third}4")))
+elif CHANGED == "shorter":
+    steps = [Edge(Node(echo, "second"), third)]
+chain = Graph(name_of("chain"), steps, execution_timeout=600.0)
 
 # Rows 9 and 27: many at once.
 
 source, join = Node(echo, "source"), Node(echo, "join", input="all {n0}{n1}{n2}{n3}{n4}{n5}{n6}{n7}")
 branches = [Node(echo, f"n{number}", input=f"{number}") for number in range(WIDTH)]
 wide = Graph(name_of("wide"), [edge for branch in branches for edge in (Edge(source, branch), Edge(branch, join))])
-mapped = Graph(
-    name_of("mapped"),
-    nodes=[Node(echo, "each", over=lambda state: [f"item {n}" for n in range(int(state.task.text))])],
-)
+
+
+def items(state: GraphState) -> list[str]:
+    """As many as the task says; the last one waits for the gate if the task says that."""
+    number, _, gated = state.task.text.partition(" ")
+    return [f"item {n}" for n in range(int(number) - bool(gated))] + ([f"gated {int(number) - 1}"] if gated else [])
+
+
+mapped = Graph(name_of("mapped"), nodes=[Node(echo, "each", over=items)])
 hopeless = Graph(name_of("hopeless"), nodes=[Node(endless, f"n{number}") for number in range(WIDTH)], description="Many at once.")
 
 # Row 10 and 40: members that hand over.
+
+
+class Gated(ScriptedModel):
+    """A model that waits for the gate if that is what it is told."""
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
+        """See Model."""
+        if "gated" in request.messages[0].text and "from" not in request.messages[0].text:
+            note("calls", "gated")
+            await opened("gate")
+        async for chunk in super().stream(request):
+            yield chunk
 
 
 def _hands(role: str, target: str, **context: str) -> ScriptedModel:
@@ -89,7 +112,7 @@ def _hands(role: str, target: str, **context: str) -> ScriptedModel:
         note("calls", name_of(role))
         return call_tools(("handoff_to_agent", arguments))
 
-    return ScriptedModel(turn)
+    return Gated(turn)
 
 
 def _tells(request: ModelRequest) -> Turn:
@@ -100,7 +123,7 @@ def _tells(request: ModelRequest) -> Turn:
 ann = Agent(name_of("ann"), description="Begins.", model=_hands("ann", "bob", fact="42"))
 bob = Agent(name_of("bob"), description="Goes on.", model=_hands("bob", "cleo", weight="high"))
 cleo = Agent(name_of("cleo"), description="Ends.", model=ScriptedModel(_tells))
-relay = Swarm(name_of("relay"), [ann, bob] if CHANGED == "relay" else [ann, bob, cleo])
+relay = Swarm(name_of("relay"), [ann, cleo] if CHANGED == "shorter" else [ann, bob, cleo])
 
 # Rows 11, 36 and 37: people.
 
