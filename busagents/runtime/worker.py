@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from busagents.domain.codec import derived_id
+from busagents.domain.outbox import unconfirmed
 from busagents.domain.storable_text import told
 from busagents.domain.subjects import ThreadRef
 from busagents.errors import BusError, Fenced, LogError
@@ -141,12 +142,22 @@ class Worker:
 
     async def _join(self, runner: ThreadRunner, delivery: Delivery) -> None:
         """A thread's second message: done with as soon as the log says so, since the first one is still held."""
-        if await runner.take(await self._journal.incoming(delivery.message)):
+        taken = await runner.take(await self._journal.incoming(delivery.message))
+        if taken and await self._told_again(runner.thread, delivery):
             if failpoints.armed():
                 failpoints.passage("before:ack")
             await delivery.ack()
         else:
-            await delivery.nak()
+            await delivery.nak(wait_before(delivery.deliveries) if taken else 0.0)
+
+    async def _told_again(self, thread: OpenThread, delivery: Delivery) -> bool:
+        """What the thread told others when it took the message may have died with who held it then, and who owns the thread now
+        does not know. False if a task could be given to nobody: only an owner can record that.
+        """
+        since = consumed_at(thread, delivery)
+        if delivery.deliveries == 1 or since is None:
+            return True
+        return not await self._outbox.deliver(thread.ref, unconfirmed(thread.state, since))
 
     async def _own(self, job: Job) -> None:
         ref, delivery = job.delivery.message.ref, job.delivery
@@ -228,7 +239,8 @@ class Worker:
                 return await self._give_up(delivery, "each process that received it ended before it could begin")
             takeover = not parked
             if takeover and await self._owner_answers(delivery):
-                return "answered"  # it holds a delivery of its own and reads ours before it decides again
+                # It holds a delivery of its own and reads ours before it decides again.
+                return "answered" if await self._told_again(thread, delivery) else "later"
             try:
                 resend = consumed_at(thread, delivery) if delivery.deliveries > 1 or again else None
                 return await self._run(job, thread, takeover=takeover, resend=resend)
