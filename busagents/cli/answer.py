@@ -27,7 +27,7 @@ async def stream_of(client: Client, task: Task, *, new_session: bool) -> Session
     after = 0
     if not new_session:
         infos = await client.tasks(session=task.session)
-        after = next(info.position for info in infos if info.task == task.id and info.ref == task.ref)
+        after = next((info.position for info in infos if info.task == task.id and info.ref == task.ref), 0)
     return client.stream(task.session, after=after, until=task.id)
 
 
@@ -43,7 +43,7 @@ async def show_answer(task: Task, stream: SessionStream, ask: Ask | None = None)
         try:
             await shown.run()
         finally:  # also when the wait ends before the task does
-            shown.line.end()
+            shown.end()
     return await task.result()
 
 
@@ -115,7 +115,7 @@ class _Shown:
         from busagents.cli.tree import Tree
         from busagents.runtime.client.session_text import SessionText
 
-        self.line = Line()
+        self._line = Line()
         self._task = task
         self._items = items
         self._ask = ask
@@ -130,6 +130,12 @@ class _Shown:
         """Until the task ends. Raises as show_answer."""
         while (item := self._held.pop(0) if self._held else await self._items.take()) is not None:
             await self._show(item)
+
+    def end(self) -> None:
+        """End the lines that are open."""
+        self._line.end()
+        for beside in self._beside.values():
+            beside.end()
 
     async def _show(self, item: TaskEvent | SessionDelta) -> None:
         from busagents.runtime.client.session_stream import SessionDelta
@@ -147,13 +153,13 @@ class _Shown:
                 await self._of_the_task(item)
         if remark:
             who = f"{item.ref.participant}: " if depth else ""
-            self.line.remark(f"{_indent(depth)}· {who}{remark}")
+            self._line.remark(f"{_indent(depth)}· {who}{remark}")
 
     def _write(self, item: TaskEvent | SessionDelta, depth: int, task: str) -> None:
         """Show the text that the item brings: on stdout if it is the task's own."""
         text = self._text.show(item)
         if depth == 0:
-            self.line.write(text)
+            self._line.write(text)
         elif self._others and self._tree.speaks(item):
             self._write_beside(item, depth, task, text)
 
@@ -164,7 +170,7 @@ class _Shown:
 
         if text:
             head = f"{_indent(depth)}{item.ref.participant} │ "
-            self._beside.setdefault(task, Beside(self.line, head)).write(text)
+            self._beside.setdefault(task, Beside(self._line, head)).write(text)
         if not isinstance(item, SessionDelta) and isinstance(item.event, (ModelCompleted, *TERMINAL)) and task in self._beside:
             self._beside.pop(task).end()
 
@@ -175,9 +181,9 @@ class _Shown:
             case ModelCompleted(message):
                 self._last_turn = message.text
             case TaskCompleted(message) if item.turn and message.text != self._last_turn:  # it is that of a call or a hook
-                self.line.write(f"\n\n{message.text}" if self.line.used else message.text)
+                self._line.write(f"\n\n{message.text}" if self._line.used else message.text)
             case InputRequired():
-                self.line.end()
+                self._line.end()
                 await self._answer_questions()
 
     async def _answer_questions(self) -> None:

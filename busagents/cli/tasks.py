@@ -165,12 +165,15 @@ def _read_answer(answer: str | None, data: str | None) -> Any:
 def _read_data(text: str) -> Any:
     import json
 
+    from busagents.domain.messages import DataPart, Message, TextPart
     from busagents.errors import UsageError
 
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise UsageError(f"--data {text[:80]!r} is no JSON ({error}): write text as the answer, or JSON here") from None
+    # A string is both: a value for a question with a schema, and words for one without.
+    return Message("user", (TextPart(value), DataPart(value))) if isinstance(value, str) else value
 
 
 def cancel(

@@ -43,6 +43,9 @@ class Tree:
             case e.ModelCompleted(message):
                 self._calls.update({(item.task, call.call): call.arguments for call in message.tool_calls})
                 return ""
+            case e.InputRequired(call=call, purpose="approval"):
+                self._calls.pop((item.task, call), None)  # the question says them, and the answer may change them
+                return ""
             case e.ToolStarted(call, name):
                 return self._tool(item, call, name)
             case e.TaskFailed(reason, message) if self._depth[item.task]:

@@ -58,6 +58,8 @@ async def test_a_graph_that_is_not_there_is_named_with_those_that_are(project: P
     code, _, err = await busagents("graph", "show", "nothing", cwd=project)
     assert code == 7
     assert "inner, report" in err
+    assert "did you mean" not in err
+    assert "did you mean 'report'?" in (await busagents("graph", "show", "raport", cwd=project))[2]
 
 
 async def test_a_format_that_is_not_known_is_refused(project: Path) -> None:

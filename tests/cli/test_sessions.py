@@ -53,6 +53,47 @@ async def test_a_conversation_is_shown_as_it_is_and_as_it_was(cli: CommandLine, 
     assert (then["position"], then["threads"][0]["messages"]) == (first.position, [])
 
 
+async def test_threads_are_shown_below_who_called_them_with_their_states(
+    team: CommandLine, team_client: Client, fresh: Fresh
+) -> None:
+    session = fresh("s")
+    await talk(team_client, "flow", "hello", session=session)
+    lines = (await team("sessions", "show", session)).out.splitlines()
+    heads = [line.partition(" (")[0] for line in lines if line.endswith(": completed")]
+    assert heads == ["flow", "  writer", "  team", "    first", "    second"]
+    assert "      first: Not mine." in lines
+    threads = (await team("sessions", "show", session, "--json")).json["threads"]
+    callers = [(thread["participant"], (thread["called_by"] or {}).get("participant")) for thread in threads]
+    assert callers == [("flow", None), ("writer", "flow"), ("team", "flow"), ("first", "team"), ("second", "team")]
+
+
+async def test_a_question_is_shown_where_it_is_asked(team: CommandLine, team_client: Client, fresh: Fresh) -> None:
+    session = fresh("s")
+    task = await team_client.send("clerk", "go", session=session)
+    async with asyncio.timeout(PATIENCE):
+        async for _ in task.events():
+            if len(await task.questions()) == 2:
+                break
+    shown = (await team("sessions", "show", session)).out
+    assert shown.count(": input-required\n") == 3
+    assert shown.count("    payer asks: May payer call pay") == 1
+    assert shown.count("May payer call pay") == 1
+    await task.cancel()
+
+
+async def test_a_tail_says_in_words_what_participants_do_with_each_other(
+    team: CommandLine, team_client: Client, fresh: Fresh
+) -> None:
+    session = fresh("s")
+    await talk(team_client, "flow", "hello", session=session)
+    out = (await team("sessions", "tail", session, "--no-follow")).out
+    for said in ("node.started     team begins", "edges.chosen     writer → team", "handoff.made     first → second: your turn"):
+        assert f"{said}\n" in out
+    assert "task.submitted   from flow: hello" in out
+    assert "task.outcome     second: completed: It is done.\n" in out
+    assert "edges.chosen     scout → nobody\n" in out
+
+
 async def test_on_a_terminal_what_models_and_tools_said_is_harmless(cli: CommandLine, client: Client, fresh: Fresh) -> None:
     session = fresh("s")
     await talk(client, "hostile", "go", session=session)

@@ -105,6 +105,88 @@ class CommandLine:
         finally:
             os.close(ours)
 
+    @contextlib.asynccontextmanager
+    async def at_terminal(self, *arguments: str, **extra: str) -> AsyncIterator[Terminal]:
+        """A verb at work on a terminal where somebody can type, until the block ends. Without colours."""
+        ours, theirs = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *MAIN, *arguments, cwd=self.folder, env=clean_environment(TERM="xterm", NO_COLOR="1", **extra),
+            stdin=theirs, stdout=theirs, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
+        terminal = Terminal(process, ours)
+        try:
+            yield terminal
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            terminal.close()
+
+
+class Terminal:
+    """A terminal with a verb on it. `shown` is everything that was sent to it, what was typed included."""
+
+    def __init__(self, process: asyncio.subprocess.Process, descriptor: int) -> None:
+        self.process = process
+        self._descriptor = descriptor
+        self._bytes = b""
+        self._found = 0
+        self._more = asyncio.Event()
+        self._ended = False
+        asyncio.get_running_loop().add_reader(descriptor, self._read)
+
+    @property
+    def shown(self) -> str:
+        """See the class."""
+        return self._bytes.decode(errors="replace").replace("\r\n", "\n")
+
+    async def until(self, text: str) -> None:
+        """Wait until it shows the text, behind what was waited for before."""
+        async with asyncio.timeout(PATIENCE):
+            while (at := self.shown.find(text, self._found)) < 0:
+                assert not self._ended, self.shown
+                await self._wait()
+        self._found = at + len(text)
+
+    def type(self, line: str) -> None:
+        """Type a line."""
+        os.write(self._descriptor, f"{line}\n".encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    async def ended(self) -> int:
+        """Wait until the verb has ended and all it wrote is here; its exit code."""
+        async with asyncio.timeout(PATIENCE):
+            while not self._ended:
+                await self._wait()
+            code = await self.process.wait()
+        assert "Traceback" not in self.shown, self.shown
+        assert "never retrieved" not in self.shown, self.shown
+        return code
+
+    def close(self) -> None:
+        """Nobody looks any more."""
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+    async def _wait(self) -> None:
+        self._more.clear()
+        await self._more.wait()
+
+    def _read(self) -> None:
+        try:
+            piece = os.read(self._descriptor, 65536)
+        except OSError:  # EIO: nobody has the other end any more
+            piece = b""
+        if not piece:
+            self._ended = True
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+        self._bytes += piece
+        self._more.set()
+
 
 def _read_to_end(terminal: int) -> bytes:
     shown = b""
