@@ -1,0 +1,290 @@
+"""What stands before the wires: Host, Origin, caller, limits, body size; health, cards, metrics; and the way down.
+
+Plain ASGI around the application, so that it costs microseconds and sees every answer. A request passes in this order:
+
+    health · Host · card · draining · Origin · caller · rate and concurrency · body size · the application
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+
+from busagents.gateway import health as health_paths
+from busagents.gateway.callers import Callers, Forbidden, Unauthenticated, set_caller
+from busagents.gateway.cards import WELL_KNOWN, Cards, Reply
+from busagents.gateway.errors import A2AError, TooManyRequests, Unavailable
+from busagents.gateway.health import Health
+from busagents.gateway.hosts import HostRule, OriginRule
+from busagents.gateway.limits import Limiter
+from busagents.gateway.metrics import Metrics, route_of
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_BODY_TIME = 30.0  # seconds a body may take to arrive
+_CARD = re.compile(r"(?:/agents/(?P<name>[A-Za-z0-9_-]{1,64}))?(?:" + "|".join(map(re.escape, WELL_KNOWN)) + ")")
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, POST, DELETE"),
+    (
+        b"access-control-allow-headers",
+        b"Authorization, Content-Type, X-API-Key, A2A-Version, A2A-Extensions, Idempotency-Key, Last-Event-ID",
+    ),
+    (b"access-control-max-age", b"600"),
+)
+
+
+class Refused(A2AError):
+    """A guard's answer that is no A2A error. `status` is HTTP's."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.word = reason
+
+
+class Guards:
+    """The application behind all guards. `max_body` in bytes."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: HostRule,
+        origins: OriginRule,
+        callers: Callers,
+        limiter: Limiter,
+        cards: Cards,
+        health: Health,
+        metrics: Metrics,
+        max_body: int,
+    ) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._origins = origins
+        self._callers = callers
+        self._limiter = limiter
+        self._cards = cards
+        self._health = health
+        self._metrics = metrics
+        self._max_body = max_body
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        answer = _Answer(send, self._metrics, scope["method"], route_of(scope["path"]))
+        if self._origins.shares_with(headers.get("origin", "")):
+            answer.extra = ((b"access-control-allow-origin", headers["origin"].encode("latin-1")), (b"vary", b"Origin"))
+        try:
+            reply = await self._without_caller(scope, headers)
+            if reply is not None:
+                await answer.reply(reply)
+                return
+            await self._call(scope, headers, receive, answer)
+        except (Refused, Unauthenticated, Forbidden, TooManyRequests, Unavailable) as error:
+            self._metrics.refused(_word(error))
+            await answer.reply(_refusal(error))
+
+    async def drain(self, grace: float) -> None:
+        """Take no more work, end the streams, which callers resume elsewhere, and give the rest `grace` seconds."""
+        self._health.draining = True
+        for task in tuple(self._streams):
+            task.cancel()
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        except TimeoutError:
+            for task in tuple(self._calls):
+                task.cancel()
+            await self._idle.wait()
+
+    async def _without_caller(self, scope: Scope, headers: Mapping[str, str]) -> Reply | None:
+        """What needs no caller: health, cards, a browser's question beforehand. None: it is a call."""
+        path, method, host = scope["path"], scope["method"], headers.get("host", "")
+        if path in health_paths.PATHS and method in ("GET", "HEAD"):
+            if path == "/metrics" and self._callers.required:
+                await self._callers.identify(headers)
+            return await self._health.reply(path)
+        if not self._hosts.allows(host):
+            raise Refused(421, "host", f"the host {host[:200]!r} is not one of this gateway's: its operator can allow it")
+        found = _CARD.fullmatch(path)
+        if found is not None and method in ("GET", "HEAD"):
+            base = f"{scope['scheme']}://{host}{scope.get('root_path', '')}"
+            return await self._cards.reply(base, found["name"] or "", if_none_match=headers.get("if-none-match", ""))
+        if method == "OPTIONS" and "access-control-request-method" in headers:
+            return Reply(204, _PREFLIGHT if self._origins.shares_with(headers.get("origin", "")) else (), b"")
+        return None
+
+    async def _call(self, scope: Scope, headers: Mapping[str, str], receive: Receive, answer: _Answer) -> None:
+        if self._health.draining:
+            raise Unavailable("this gateway is being stopped: try again, another replica answers")
+        if scope["method"] not in ("GET", "HEAD") and not self._origins.allows(headers.get("origin", ""), headers["host"]):
+            raise Refused(
+                403, "origin", f"pages of {headers['origin'][:200]!r} may not call this gateway: its operator can allow it"
+            )
+        caller = await self._callers.identify(headers)
+        set_caller(scope, caller)
+        name = caller.name if self._callers.required else f"anonymous {(scope.get('client') or ('',))[0]}"
+        self._limiter.enter(name)
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        self._idle.clear()
+        self._metrics.open_calls += 1
+        answer.on_stream = self._stream_began
+        try:
+            if scope["method"] not in _WITHOUT_BODY:
+                receive = await self._whole_body(headers, receive)
+            await self._app(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            if not self._health.draining:
+                raise
+            task.uncancel()  # drain() did this: the answer ends in order
+            if answer.started:
+                await answer.end()
+            else:
+                raise Unavailable("this gateway is being stopped: try again, another replica answers") from None
+        finally:
+            self._limiter.leave(name)
+            self._metrics.open_calls -= 1
+            if task in self._streams:
+                self._streams.discard(task)
+                self._metrics.open_streams -= 1
+            self._calls.discard(task)
+            if not self._calls:
+                self._idle.set()
+
+    def _stream_began(self) -> None:
+        task = asyncio.current_task()
+        if task in self._calls:  # an application that answers from another task is ended with its call
+            assert task is not None
+            self._streams.add(task)
+            self._metrics.open_streams += 1
+
+    async def _whole_body(self, headers: Mapping[str, str], receive: Receive) -> Receive:
+        """Take the body in, as far as it may go; what is received then is all of it, and after that the caller's leaving.
+
+        Raises:
+            Refused: it is too large, or too slow.
+        """
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_body:
+            raise self._too_large()
+        message = await receive()
+        if message.get("more_body"):
+            parts = [message.get("body", b"")]
+            size = len(parts[0])
+            try:
+                async with asyncio.timeout(_BODY_TIME):
+                    while message.get("more_body"):
+                        message = await receive()
+                        parts.append(message.get("body", b""))
+                        size += len(parts[-1])
+                        if size > self._max_body:
+                            raise self._too_large()
+            except TimeoutError:
+                raise Refused(408, "slow", f"the body did not arrive within {_BODY_TIME:g} s: send it again") from None
+            if message["type"] == "http.request":
+                message = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+        elif len(message.get("body", b"")) > self._max_body:
+            raise self._too_large()
+        first: MutableMapping[str, Any] | None = message
+
+        async def again() -> MutableMapping[str, Any]:
+            nonlocal first
+            if first is None:
+                return await receive()
+            whole, first = first, None
+            return whole
+
+        return again
+
+    def _too_large(self) -> Refused:
+        return Refused(413, "size", f"the body is larger than {self._max_body} bytes: send large files by URL")
+
+
+class _Answer:
+    """The answer to one request as it goes out, counted when its head does."""
+
+    __slots__ = ("_began", "_ended", "_method", "_metrics", "_route", "_send", "extra", "on_stream", "started")
+
+    def __init__(self, send: Send, metrics: Metrics, method: str, route: str) -> None:
+        self._send = send
+        self._metrics = metrics
+        self._method = method
+        self._route = route
+        self._began = time.perf_counter()
+        self._ended = False
+        self.started = False
+        self.extra: tuple[tuple[bytes, bytes], ...] = ()
+        self.on_stream: Callable[[], None] | None = None
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """ASGI's send."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._metrics.answered(self._method, self._route, message["status"], time.perf_counter() - self._began)
+            if self.on_stream is not None and _is_stream(message.get("headers", ())):
+                self.on_stream()
+            if self.extra:
+                message = {**message, "headers": [*message.get("headers", ()), *self.extra]}
+        elif not message.get("more_body"):
+            self._ended = True
+        await self._send(message)
+
+    async def reply(self, reply: Reply) -> None:
+        """A whole answer. HEAD gets its head."""
+        length = () if reply.status in (204, 304) else ((b"content-length", str(len(reply.body)).encode()),)
+        await self.send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *length]})
+        await self.send({"type": "http.response.body", "body": b"" if self._method == "HEAD" else reply.body})
+
+    async def end(self) -> None:
+        """Nothing more comes."""
+        if not self._ended:
+            await self.send({"type": "http.response.body", "body": b""})
+
+
+def _is_stream(headers: Any) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
+
+
+def _word(error: A2AError) -> str:
+    return (
+        error.word if isinstance(error, Refused) else {401: "caller", 403: "caller", 429: "limit"}.get(error.http, "unavailable")
+    )
+
+
+def _refusal(error: A2AError) -> Reply:
+    status = error.status if isinstance(error, Refused) else error.http
+    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    if isinstance(error, Unauthenticated | Forbidden):
+        headers.append((b"www-authenticate", error.challenge.encode("latin-1", "replace")))
+    if isinstance(error, TooManyRequests):
+        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
+    elif isinstance(error, Unavailable):
+        headers += [(b"retry-after", b"1"), (b"connection", b"close")]
+    elif status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    name = {408: "DEADLINE_EXCEEDED", 413: "OUT_OF_RANGE", 421: "PERMISSION_DENIED", 403: "PERMISSION_DENIED"}.get(
+        status, error.grpc
+    )
+    return Reply(status, tuple(headers), msgspec.json.encode({"error": {"code": status, "status": name, "message": str(error)}}))
