@@ -14,6 +14,29 @@ from busagents.errors import ConfigError
 Durability = Literal["process", "power"]
 
 
+class GatewaySettings(msgspec.Struct, frozen=True):
+    """What the environment says to the gateway. None and "" leave it to the definition. The variables begin with BUSAGENTS_GATEWAY_."""
+
+    host: str | None = None  # HOST
+    port: int | None = None  # PORT
+    public_url: str = ""  # PUBLIC_URL
+    keys: str = ""  # KEYS: `name=key` pairs; see busagents.gateway.callers.parse_keys
+    jwks_url: str = ""  # JWKS_URL: where the keys of bearer tokens are
+    issuer: str = ""  # ISSUER: who must have made a token
+    audience: str = ""  # AUDIENCE: whom a token must be for
+    algorithms: str = "RS256,ES256"  # ALGORITHMS: with which a token may be signed
+    allowed_hosts: str = ""  # ALLOWED_HOSTS: separated by commas
+    allowed_origins: str = ""  # ALLOWED_ORIGINS: separated by commas
+    tls_certificate: str = ""  # TLS_CERTIFICATE: a file
+    tls_key: str = ""  # TLS_KEY: a file
+    tls_key_password: str = ""  # TLS_KEY_PASSWORD
+    signing_key: str = ""  # SIGNING_KEY: a private key in PEM, or the file that holds it, which signs the cards
+    insecure: bool = False  # INSECURE: off this machine although anybody can call everything
+
+    def __repr__(self) -> str:  # it ends up in tracebacks and logs
+        return _shown(self)
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What the environment says. Every field's variable is named beside it."""
 
@@ -31,14 +54,19 @@ class Settings(msgspec.Struct, frozen=True):
     clock_offset: float = 0.0  # BUSAGENTS_CLOCK_OFFSET: seconds added to the wall clock, for tests of skew
     workspace: Path = Path("workspace")  # BUSAGENTS_WORKSPACE: the folder file tools may touch
     log_level: str = "INFO"  # BUSAGENTS_LOG_LEVEL
+    gateway: GatewaySettings = GatewaySettings()
 
     def __repr__(self) -> str:  # it ends up in tracebacks and logs
-        values = {name: getattr(self, name) for name in self.__struct_fields__}
-        shown = (f"{name}={'…' if value and name in _SECRET else repr(value)}" for name, value in values.items())
-        return f"Settings({', '.join(shown)})"
+        return _shown(self)
 
 
-_SECRET = frozenset({"nats_password", "openai_api_key"})
+_SECRET = frozenset({"keys", "nats_password", "openai_api_key", "signing_key", "tls_key_password"})
+
+
+def _shown(settings: msgspec.Struct) -> str:
+    values = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    shown = (f"{name}={'…' if value and name in _SECRET else repr(value)}" for name, value in values.items())
+    return f"{type(settings).__name__}({', '.join(shown)})"
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:
@@ -73,6 +101,33 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         clock_offset=_number(env, "BUSAGENTS_CLOCK_OFFSET", 0.0),
         workspace=Path(env.get("BUSAGENTS_WORKSPACE") or "workspace"),
         log_level=env.get("BUSAGENTS_LOG_LEVEL", "INFO").upper(),
+        gateway=_gateway(env),
+    )
+
+
+def _gateway(env: Mapping[str, str]) -> GatewaySettings:
+    def text(name: str) -> str:
+        return env.get(f"BUSAGENTS_GATEWAY_{name}") or ""
+
+    port = _number(env, "BUSAGENTS_GATEWAY_PORT", -1)
+    if port != -1 and not (0 <= port < 65536 and port == int(port)):
+        raise ConfigError(f"BUSAGENTS_GATEWAY_PORT={port:g} is no port: set it to 0 (any free one) to 65535, or unset it")
+    return GatewaySettings(
+        host=text("HOST") or None,
+        port=None if port == -1 else int(port),
+        public_url=text("PUBLIC_URL"),
+        keys=text("KEYS"),
+        jwks_url=text("JWKS_URL"),
+        issuer=text("ISSUER"),
+        audience=text("AUDIENCE"),
+        algorithms=text("ALGORITHMS") or "RS256,ES256",
+        allowed_hosts=text("ALLOWED_HOSTS"),
+        allowed_origins=text("ALLOWED_ORIGINS"),
+        tls_certificate=text("TLS_CERTIFICATE"),
+        tls_key=text("TLS_KEY"),
+        tls_key_password=text("TLS_KEY_PASSWORD"),
+        signing_key=text("SIGNING_KEY"),
+        insecure=text("INSECURE") not in ("", "0"),
     )
 
 
