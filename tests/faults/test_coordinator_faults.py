@@ -70,13 +70,14 @@ async def outcomes(client: Client, session: str) -> list[StoredMessage]:
 
 
 async def tell_again(client: Client, messages: list[StoredMessage]) -> int:
-    """Store each message again, once under its own id and once under another; how many there were."""
+    """Store each message again: under its own id, under another, and under another with other words. How many there were."""
     assert isinstance(client.bus, JetStreamBus)
     for message in reversed(messages):
         subject = log_subject(message.ref, "in")
         await client.bus.client.jetstream().publish(subject, message.body)  # no header: the server takes it for a new one
-        other = replace(decode_entry(message.body, where="a test"), id=str(uuid.uuid4()))
-        await client.bus.log.send(message.ref, "in", encode_entry(other), entry_id=other.id, types="task.outcome")
+        for body in (message.body, message.body.replace(b'"text":"', b'"text":"forged ')):
+            other = replace(decode_entry(body, where="a test"), id=str(uuid.uuid4()))
+            await client.bus.log.send(message.ref, "in", encode_entry(other), entry_id=other.id, types="task.outcome")
     return len(messages)
 
 

@@ -30,7 +30,8 @@ def main() -> int:
             certify(Path(folder), tenth=options.tenth, say=lambda text: print(text, file=sys.stderr, flush=True))
         )
     print(table(certificate))
-    print(failures(certificate), end="")
+    if not certificate.passed:
+        print(failures(certificate))
     print(f"{len(certificate.runs)} points in {certificate.seconds:.0f} s")
     if options.tenth is None:
         (ROOT / "docs" / "certificate.md").write_text(page(certificate, _commit()))

@@ -47,6 +47,7 @@ def failures(certificate: Certificate) -> str:
 def page(certificate: Certificate, commit: str) -> str:
     """docs/certificate.md."""
     total = sum(certificate.points.values())
+    tried = "Each of them" if len(certificate.runs) == total else f"Of these {len(certificate.runs)}: each"
     verdict = "Every run ended as if nothing had happened." if certificate.passed else f"Not all did:\n\n{failures(certificate)}"
     return f"""# Kill-anywhere certificate
 
@@ -56,7 +57,7 @@ in {certificate.seconds:.0f} seconds. `tests/faults/test_certificate.py` runs a 
 A graph (`desk`) of a swarm (`newsroom`) and an agent. The swarm's two members hand over to each other, and both call that agent
 as a tool too: five participants, each a process of its own. The task takes {certificate.turns} model calls and {certificate.tools} effects by tools of all three recovery
 classes. Its processes come by {total} points at which a kill can matter: before and after each append, before and after each message
-to another thread and each timer, and before each acknowledgement. {len(certificate.runs)} of them were tried: in a run for each, the
+to another thread and each timer, and before each acknowledgement. {tried} was tried: in a run of its own, the
 process is killed there (SIGKILL) and started again as `busagents up` does it.
 
 {table(certificate)}
