@@ -99,9 +99,9 @@ class Fields:
         value = self.get(name)
         if value is None:
             return None
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value):
-            value = int(value)
-        elif isinstance(value, float) and value.is_integer():
+        if (isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value)) or (
+            isinstance(value, float) and value.is_integer()
+        ):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise wrong(self.at(name), f"must be a whole number, not {kind(value)}")

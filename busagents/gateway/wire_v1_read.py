@@ -40,9 +40,9 @@ STATES: dict[TaskState, str] = {
 ROLES: dict[Role, str] = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 
 STATE_OF: dict[str | int, TaskState] = {name: state for state, name in STATES.items()}
-STATE_OF |= {number: state for number, state in enumerate(STATES, 1)}
+STATE_OF |= dict(enumerate(STATES, 1))
 ROLE_OF: dict[str | int, Role] = {name: role for role, name in ROLES.items()}
-ROLE_OF |= {number: role for number, role in enumerate(ROLES, 1)}
+ROLE_OF |= dict(enumerate(ROLES, 1))
 
 PAGE_SIZE = 50
 MAX_PAGE = 100

@@ -1,0 +1,254 @@
+"""One HTTP exchange: what came in, the answer, and the way from a call to it, for both bindings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from busagents.gateway.calls import Call, CardFor, Result, Send, SendStream, Subscribe, carry_out, is_stream, open_stream
+from busagents.gateway.errors import A2AError, InvalidAgentResponse, TooManyRequests, Unavailable
+from busagents.gateway.json_fields import wrong
+from busagents.gateway.negotiation import ExtensionsOf, activated
+from busagents.gateway.presence import Presence
+from busagents.gateway.service import GatewayService
+from busagents.gateway.sse import EventStream
+from busagents.gateway.types import Caller, Update
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+SendMessage = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LOG = logging.getLogger("busagents.gateway")
+MAX_KEY = 255  # characters of an Idempotency-Key
+WATCH_AFTER = 1.0  # seconds; a call that takes longer is given up when its caller leaves
+JSON_TYPES = frozenset([b"application/json", b"application/a2a+json"])
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class BodyTooLarge(A2AError):
+    """More than `max_body` bytes."""
+
+    code, http, reason, grpc = -32600, 413, "BODY_TOO_LARGE", "OUT_OF_RANGE"
+
+
+class BodyTooSlow(A2AError):
+    """It did not arrive in time, or the caller left."""
+
+    code, http, reason, grpc = -32600, 408, "BODY_TOO_SLOW", "DEADLINE_EXCEEDED"
+
+
+class MediaTypeUnknown(A2AError):
+    """The body is not declared as JSON."""
+
+    code, http, reason, grpc = -32600, 415, "MEDIA_TYPE_NOT_SUPPORTED", "INVALID_ARGUMENT"
+
+
+class NoSuchPath(A2AError):
+    """Nothing is served there."""
+
+    code, http, reason, grpc = -32601, 404, "NOT_FOUND", "NOT_FOUND"
+
+
+class WrongMethod(A2AError):
+    """The path is there, for other HTTP methods. `allowed` is the header `Allow`."""
+
+    code, http, reason, grpc = -32600, 405, "METHOD_NOT_ALLOWED", "UNIMPLEMENTED"
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+AT_HTTP_LEVEL = (BodyTooLarge, BodyTooSlow, MediaTypeUnknown, NoSuchPath, WrongMethod, TooManyRequests, Unavailable)
+"""Of these, HTTP's status tells also in JSON-RPC, whose errors are else in a 200: proxies and clients act on it."""
+
+
+class Framing(Protocol):
+    """How a binding puts things into bytes, for one exchange."""
+
+    media_type: bytes
+    error_event: bytes  # the lines of an SSE event before the data of an error
+
+    def result(self, call: Call, result: Result) -> bytes:
+        """The body of an answer."""
+        ...
+
+    def item(self, update: Update) -> bytes:
+        """The data of one SSE event."""
+        ...
+
+    def error(self, error: A2AError) -> tuple[int, bytes]:
+        """HTTP's status, and the body or the data."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What every exchange needs. `keep_alive` and `body_time` in seconds, `max_body` in bytes."""
+
+    service: GatewayService
+    extensions_of: ExtensionsOf
+    card_for: CardFor | None
+    keep_alive: float
+    max_body: int
+    body_time: float
+
+
+class Exchange:
+    """A request and the way to answer it. `path` are the segments below the agent's URL."""
+
+    __slots__ = ("_receive", "_scope", "_send", "active", "caller", "headers", "participant", "path", "started", "wiring")
+
+    def __init__(self, wiring: Wiring, scope: Scope, receive: Receive, send: SendMessage) -> None:
+        self.wiring = wiring
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.caller = Caller()
+        self.participant = ""
+        self.path: tuple[str, ...] = ()
+        self.active = ""  # the extensions in use
+        self.started = False
+
+    @property
+    def method(self) -> str:
+        """HTTP's."""
+        return str(self._scope["method"])
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The URL's query; of a name that is there twice, the last."""
+        return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=None))
+
+    def header(self, name: bytes) -> str:
+        """A header, by its lowercase name; empty if it is absent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def agree_on_extensions(self) -> None:
+        """Raises ExtensionSupportRequired."""
+        extensions = self.wiring.extensions_of(self.participant)
+        self.active = activated(extensions, self.header(b"a2a-extensions") or self.header(b"x-a2a-extensions"))
+
+    async def body(self) -> bytes:
+        """All of it. Raises BodyTooLarge, BodyTooSlow, MediaTypeUnknown."""
+        kind = self.headers.get(b"content-type", b"application/json")
+        if kind not in JSON_TYPES and kind.partition(b";")[0].strip().lower() not in JSON_TYPES:
+            raise MediaTypeUnknown(
+                f"the body is {kind[:80].decode('latin-1')!r}, not JSON: send it with `Content-Type: application/json`"
+            )
+        limit = self.wiring.max_body
+        declared = self.headers.get(b"content-length", b"")
+        if declared.isdigit() and len(declared) < 20 and int(declared) > limit:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self.wiring.body_time):
+                message = await self._receive()
+                if not message.get("more_body") and message["type"] == "http.request":
+                    whole: bytes = message.get("body", b"")
+                else:
+                    whole = await self._rest(message, limit)
+        except TimeoutError:
+            raise BodyTooSlow(f"the body did not arrive within {self.wiring.body_time:g} s: send it again") from None
+        if len(whole) > limit:
+            raise self._too_large()
+        return whole
+
+    async def _rest(self, message: MutableMapping[str, Any], limit: int) -> bytes:
+        parts = [message.get("body", b"")]
+        size = len(parts[0])
+        while message.get("more_body") and size <= limit:
+            message = await self._receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+        if message["type"] == "http.disconnect":
+            raise BodyTooSlow("the caller left before the body was whole")
+        return b"".join(parts)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the body is larger than {self.wiring.max_body} bytes: send large files by URL")
+
+    async def reply(self, status: int, body: bytes, media_type: bytes, extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        """A whole answer."""
+        self.started = True
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *extra, *self._active_header()]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
+
+    async def refuse(self, error: A2AError, framing: Framing) -> None:
+        """An error as the answer."""
+        status, body = framing.error(error)
+        await self.reply(status, body, framing.media_type, error_headers(error))
+
+    async def answer(self, call: Call, framing: Framing) -> None:
+        """Carry the call out and answer with its result or its stream; errors go up until the answer has begun."""
+        call = self._with_headers(call)
+        wiring = self.wiring
+        if is_stream(call):
+            items = open_stream(wiring.service, self.caller, self.participant, call)
+            stream = EventStream(items, framing, wiring.keep_alive, self._active_header())
+            with Presence(self._receive, 0.0):
+                await stream.run(self._sending)
+            return
+        with Presence(self._receive, WATCH_AFTER) as presence:
+            result = await carry_out(wiring.service, wiring.card_for, self.caller, self.participant, call)
+        if not presence.gone:
+            await self.reply(200, framing.result(call, result), framing.media_type)
+
+    async def _sending(self, message: MutableMapping[str, Any]) -> None:
+        self.started = True
+        await self._send(message)
+
+    def _active_header(self) -> tuple[tuple[bytes, bytes], ...]:
+        return ((b"a2a-extensions", self.active.encode("latin-1", "replace")),) if self.active else ()
+
+    def _with_headers(self, call: Call) -> Call:
+        if isinstance(call, Send | SendStream):
+            key = self.header(b"idempotency-key")
+            if not key:
+                return call
+            if len(key) > MAX_KEY:
+                raise wrong("Idempotency-Key", f"is longer than {MAX_KEY} characters")
+            return type(call)(msgspec.structs.replace(call.request, idempotency_key=key))
+        if isinstance(call, Subscribe) and (after := self.header(b"last-event-id")):
+            return Subscribe(call.task_id, after)
+        return call
+
+
+def encode(value: Any) -> bytes:
+    """As JSON. Raises InvalidAgentResponse: what the participant gave has no JSON."""
+    try:
+        return _ENCODE(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidAgentResponse(f"the answer cannot be put into JSON: {error}") from error
+
+
+def error_headers(error: A2AError) -> tuple[tuple[bytes, bytes], ...]:
+    """What an error has to say in headers."""
+    if isinstance(error, TooManyRequests):
+        return ((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))),)
+    if isinstance(error, Unavailable):
+        return ((b"retry-after", b"1"),)
+    if isinstance(error, WrongMethod):
+        return ((b"allow", error.allowed.encode()),)
+    if isinstance(error, BodyTooLarge | BodyTooSlow):
+        return ((b"connection", b"close"),)  # the rest of the body is not read
+    return ()
+
+
+def segments(scope: Scope) -> tuple[str, ...]:
+    """The path, cut before it is decoded: an id may hold a slash."""
+    raw = scope.get("raw_path") or b""
+    path = raw.partition(b"?")[0].decode("latin-1") if b"%" in raw else scope["path"]
+    root = scope.get("root_path", "")
+    if root and path.startswith(root):
+        path = path[len(root) :]
+    found = path.strip("/").split("/")
+    return tuple(unquote(part) for part in found) if b"%" in raw else tuple(found)
