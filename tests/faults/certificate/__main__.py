@@ -16,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def _commit() -> str:
-    asked = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    """The commit, and whether the code was another than the commit's."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=, with changes"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     return asked.stdout.strip() or "unknown"
 
 
