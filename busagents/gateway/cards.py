@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from busagents.gateway.errors import A2AError
 from busagents.gateway.types import Exposed
 
 WELL_KNOWN = ("/.well-known/agent-card.json", "/.well-known/agent.json")  # the second: 0.2 and older, still asked for
@@ -118,7 +119,12 @@ class Cards:
         async with self._lock:  # those who wait for it use the same answer
             if self._now() - self._asked < _FRESH:
                 return self._known
-            found = tuple(await self._ask())
+            try:
+                found = tuple(await self._ask())
+            except A2AError:
+                if not self._known:
+                    raise
+                found = self._known
             self._asked = self._now()
             if found != self._known:
                 self._known = found
