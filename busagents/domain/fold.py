@@ -33,7 +33,10 @@ def _submitted(state: ThreadState, recorded: e.Recorded, event: e.TaskSubmitted)
     if state.task_state(recorded.task) is not None:
         return state  # sent twice under two ids: the first one counts
     task = Task(recorded.task, event, cancel=state.canceled_ahead.get(recorded.task))
-    return replace(state, queue=(*state.queue, task))
+    ahead = (
+        {key: reason for key, reason in state.canceled_ahead.items() if key != task.id} if task.cancel else state.canceled_ahead
+    )
+    return replace(state, queue=(*state.queue, task), canceled_ahead=ahead)
 
 
 def _cancel(state: ThreadState, recorded: e.Recorded, event: e.TaskCancel) -> ThreadState:

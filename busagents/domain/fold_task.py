@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from busagents.domain import events as e
 from busagents.domain.messages import Message
-from busagents.domain.state import Ask, Child, LateAnswer, Orphan, Task, ThreadState
+from busagents.domain.state import Ask, Child, Closing, LateAnswer, Orphan, Task, ThreadState
 from busagents.errors import ChainBroken
 
 Rules = dict[type[e.Event], Callable[[ThreadState, e.Recorded, Any], ThreadState]]
@@ -54,17 +54,43 @@ def let_go(state: ThreadState, call: str, why: str) -> ThreadState:
     keys = [
         key for key in task.children if key.startswith(call) and belongs_to(call, key)
     ]  # a cheap look first: they may be many
-    closed = [key for key, ask in task.asks.items() if belongs_to(call, ask.required.call)]
-    if not keys and not closed:
+    if not keys and not task.asks:
         return state
     gone = [task.children[key] for key in keys]
-    state = unheard(state, (task.asks[key] for key in closed))
-    children, asks = dict(task.children), dict(task.asks)
+    children = dict(task.children)
     for key in keys:
         del children[key]
-    for key in closed:
-        del asks[key]
-    return orphaned(replace(state, active=replace(task, children=children, asks=asks)), gone, why)
+    state = replace(state, active=replace(task, children=children))
+    return orphaned(without_questions(state, lambda required: belongs_to(call, required.call)), gone, why)
+
+
+def without_questions(state: ThreadState, gone: Callable[[e.InputRequired], bool]) -> ThreadState:
+    """Let go of the questions that nobody needs answered any more. An open one is closed: that it is, the decider records, so that
+    whoever was asked is told.
+    """
+    task = state.active
+    assert task is not None
+    dropped = [ask for ask in task.asks.values() if gone(ask.required)]
+    heard = tuple(required for required in task.heard if not gone(required)) if task.heard else ()
+    if not dropped and len(heard) == len(task.heard):
+        return state
+    state = unheard(state, dropped)
+    asks = dict(task.asks)
+    for ask in dropped:
+        del asks[ask.required.request]
+        if ask.open:
+            asks[ask.required.request] = replace(ask, given=None, by="", closed=True)
+    return replace(state, active=replace(task, asks=asks, heard=heard))
+
+
+def closed_above(state: ThreadState, required: e.InputRequired) -> ThreadState:
+    """Whoever gave the task at work need not wait for an answer to the question any more."""
+    assert state.active is not None
+    submitted = state.active.submitted
+    if submitted.reply_to is None:
+        return state
+    closing = Closing(submitted.reply_to, submitted.parent, submitted.call, required.request, state.seq + 1)
+    return replace(state, closings=state.closings.append(closing))
 
 
 def unheard(state: ThreadState, asks: Iterable[Ask]) -> ThreadState:

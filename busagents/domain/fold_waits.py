@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from busagents.domain import events as e
 from busagents.domain.codec import derived_id
-from busagents.domain.fold_task import Rules, active, unheard
+from busagents.domain.fold_task import Rules, active, closed_above, without_questions
 from busagents.domain.fold_turn import close_turn, with_call
 from busagents.domain.messages import DataPart, Message, assistant, user
 from busagents.domain.state import Ask, Call, Child, LateAnswer, Task, ThreadState
+from busagents.domain.subjects import ThreadRef
 
 
 def _delegated(state: ThreadState, recorded: e.Recorded, event: e.TaskDelegated) -> ThreadState:
@@ -42,12 +43,11 @@ def _end_child(state: ThreadState, recorded: e.Recorded, child: Child, outcome: 
     task = active(state, recorded)
     ended = replace(child, outcome=outcome)
     children = {**task.children, outcome.call: ended}
-    asks = {key: ask for key, ask in task.asks.items() if ask.required.child is None or ask.required.call != outcome.call}
-    state = unheard(state, (ask for key, ask in task.asks.items() if key not in asks))
     # Children work side by side: what counts is when each of them was given its task, and how long it then worked.
     elapsed = max(task.elapsed_ms, child.began_ms + outcome.elapsed_ms)
-    task = replace(task, children=children, asks=asks, usage=task.usage + outcome.usage, elapsed_ms=elapsed, stalls=0)
+    task = replace(task, children=children, usage=task.usage + outcome.usage, elapsed_ms=elapsed, stalls=0)
     state = replace(state, active=task)
+    state = without_questions(state, lambda required: required.child is not None and required.call == outcome.call)
     call = _call(task, outcome.call)
     if call is None or call.status != "delegated":
         return state
@@ -73,6 +73,8 @@ def _question(state: ThreadState, recorded: e.Recorded, event: e.TaskQuestion) -
     child = task.children.get(event.call) if task is not None and task.id == recorded.task else None
     if task is None or child is None or not child.open or event.request in task.asks:
         return state
+    if child.delegated.target != event.child:
+        return state  # it comes from a child of an earlier turn's call of the same name, which is told to end
     required = e.InputRequired(
         event.request,
         event.message,
@@ -111,8 +113,8 @@ def _input(state: ThreadState, recorded: e.Recorded, event: e.TaskInput) -> Thre
     task = state.active
     ask = task.asks.get(event.request) if task is not None and task.id == recorded.task else None
     if task is not None and task.id == recorded.task and not event.request and ask is None:  # whatever is asked now
-        ask = next((other for other in task.asks.values() if other.open), None)
-    if task is None or ask is None or ask.answered or ask.by:
+        ask = next((other for other in task.asks.values() if other.open and not other.by and not other.closed), None)
+    if task is None or ask is None or ask.answered or ask.by or ask.closed:
         return replace(state, late=(*state.late, LateAnswer(recorded.task, event.request, recorded.entry)))
     asks = {**task.asks, ask.required.request: replace(ask, given=event.message, by=recorded.entry)}
     return replace(state, active=replace(task, asks=asks))
@@ -125,8 +127,13 @@ def _answered(state: ThreadState, recorded: e.Recorded, event: e.InputAnswered) 
     if not event.answer:  # its deadline passed
         default = ask.required.default
         given = user(default) if isinstance(default, str) else Message("user", (DataPart(default),))
-    asks = {**task.asks, event.request: replace(ask, given=given, by=event.answer, answered=True, seq=state.seq + 1)}
-    return replace(state, active=replace(task, asks=asks, stalls=0))
+    if ask.closed and not event.answer:
+        asks = {request: other for request, other in task.asks.items() if request != event.request}
+    else:
+        asks = {**task.asks, event.request: replace(ask, given=given, by=event.answer, answered=True, seq=state.seq + 1)}
+    state = replace(state, active=replace(task, asks=asks, stalls=0))
+    from_above = event.answer == about(event.request, "answer", state.ref)
+    return state if from_above else closed_above(state, ask.required)
 
 
 def _refused(state: ThreadState, recorded: e.Recorded, event: e.InputRefused) -> ThreadState:
@@ -153,6 +160,11 @@ def _timer(state: ThreadState, recorded: e.Recorded, event: e.TimerFired) -> Thr
     asking = {ask.required.call.partition(".")[0] for ask in task.asks.values() if ask.open}
     over = (call for call in task.timeouts if call not in asking and timer_of(task.id, call) == event.timer)
     return replace(state, active=replace(task, expired=(*task.expired, *over)))
+
+
+def about(request: str, what: str, ref: ThreadRef) -> str:
+    """The id of the message that tells thread `ref` about a question."""
+    return derived_id(what, request, str(ref))
 
 
 def timer_of(task: str, call: str) -> str:

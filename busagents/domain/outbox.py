@@ -15,9 +15,9 @@ import msgspec
 from busagents.domain import events as e
 from busagents.domain.codec import derived_id
 from busagents.domain.fold_coordination import node_call
-from busagents.domain.fold_waits import timer_of
+from busagents.domain.fold_waits import about, timer_of
 from busagents.domain.messages import Message, assistant
-from busagents.domain.state import Ask, Child, Orphan, Outcome, Task, ThreadState
+from busagents.domain.state import Ask, Child, Closing, Orphan, Outcome, Task, ThreadState
 from busagents.domain.subjects import ThreadRef
 
 
@@ -55,12 +55,16 @@ def outgoing(before: ThreadState, records: Sequence[e.Recorded], after: ThreadSt
     for recorded in records:
         found += _of_fact(before, recorded, after)
     found += [_cancel(orphan) for orphan in after.orphans[len(before.orphans) :]]
+    found += [_closed(closing) for closing in after.closings[len(before.closings) :]]
+    if after.active is not None and _left_unanswered(before, after.active):
+        found += _timers(after, after.active)  # a time that was up while it waited for a person begins anew
     return found
 
 
 def unconfirmed(state: ThreadState, since: int) -> list[Outgoing]:
     """What a process that ended may not have sent of what the entries from seq `since` on led to."""
     found: list[Outgoing] = [_cancel(orphan) for orphan in state.orphans if orphan.seq >= since]
+    found += [_closed(closing) for closing in state.closings if closing.seq >= since]
     for task, outcome in state.finished.items():
         if outcome.seq >= since:
             found += _ended(state.ref, task, outcome)
@@ -74,6 +78,13 @@ def unconfirmed(state: ThreadState, since: int) -> list[Outgoing]:
         if ask.seq >= since:
             found += _asked(state, task_, ask) if ask.open else _answered(state, task_, ask)
     return [*found, *_timers(state, task_)]
+
+
+def _left_unanswered(before: ThreadState, task: Task) -> bool:
+    """A question of the task was closed: who asked it has ended, or has its answer."""
+    if before.active is None or before.active.id != task.id:
+        return False
+    return any(ask.open and request not in task.asks for request, ask in before.active.asks.items())
 
 
 def _of_fact(before: ThreadState, recorded: e.Recorded, after: ThreadState) -> Iterator[Outgoing]:
@@ -154,22 +165,23 @@ def _asked(state: ThreadState, task: Task, ask: Ask) -> Iterator[Outgoing]:
         required.purpose,
         required.answer_schema,
     )
-    yield Letter(submitted.reply_to, event, submitted.parent, _about(required.request, "question", submitted.reply_to))
+    yield Letter(submitted.reply_to, event, submitted.parent, about(required.request, "question", submitted.reply_to))
 
 
 def _answered(state: ThreadState, task: Task, ask: Ask) -> Iterator[Outgoing]:
-    required, submitted = ask.required, task.submitted
+    required = ask.required
     if required.child is not None:
         if ask.by and ask.given is not None:
             event = e.TaskInput(required.request, ask.given)
-            yield Letter(required.child, event, required.child_task, _about(required.request, "answer", required.child))
+            yield Letter(required.child, event, required.child_task, about(required.request, "answer", required.child))
         yield from _timers(state, task)  # the time of a person's thinking does not count
     elif required.expires_in is not None and ask.by:
         yield DropTimer(required.request)
-    from_above = ask.by == _about(required.request, "answer", state.ref)
-    if not from_above and submitted.reply_to is not None:  # those above need not wait for an answer any more
-        closed = e.QuestionClosed(submitted.call, required.request)
-        yield Letter(submitted.reply_to, closed, submitted.parent, _about(required.request, "closed", submitted.reply_to))
+
+
+def _closed(closing: Closing) -> Letter:
+    event = e.QuestionClosed(closing.call, closing.request)
+    return Letter(closing.asked, event, closing.task, about(closing.request, "closed", closing.asked))
 
 
 def _cancel(orphan: Orphan) -> Letter:
@@ -199,7 +211,3 @@ def _no_timers(before: ThreadState, task: str) -> Iterator[DropTimer]:
 def _timer(state: ThreadState, task: str, timer: str, seconds: float) -> SetTimer:
     # One that is set again must be heard again: its entry's id tells which setting it was.
     return SetTimer(timer, seconds, task, derived_id("fired", str(state.ref), timer, str(state.seq + 1)))
-
-
-def _about(request: str, what: str, ref: ThreadRef) -> str:
-    return derived_id(what, request, str(ref))

@@ -83,6 +83,16 @@ class Orphan(msgspec.Struct, frozen=True, gc=False):
     seq: int
 
 
+class Closing(msgspec.Struct, frozen=True, gc=False):
+    """A question that was passed on to `asked` and needs no answer from there any more. `seq` is the entry that settled it."""
+
+    asked: ThreadRef
+    task: str
+    call: str
+    request: str
+    seq: int
+
+
 class LateAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer to no open question: its sender is to be told."""
 
@@ -181,6 +191,7 @@ class ThreadState(msgspec.Struct, frozen=True, gc=False):
     canceled_ahead: dict[str, str] = {}  # tasks that were canceled before they arrived, with the reason
     late: tuple[LateAnswer, ...] = ()
     orphans: Chain[Orphan] = msgspec.field(default_factory=Chain)
+    closings: Chain[Closing] = msgspec.field(default_factory=Chain)
 
     @property
     def idle(self) -> bool:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from busagents import Agent, FunctionTask, agent, tool
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.inbox import MemoryInbox
 from busagents.adapters.memory.store import MemoryStore
+from busagents.domain import events as e
+from busagents.domain.messages import assistant, user
+from busagents.domain.questions import TOO_LATE, settle_questions
+from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
+from busagents.domain.thread import apply_events
 from busagents.ports.model import ModelRequest
 from busagents.testing import ScriptedModel, call_tools, say
 from busagents.testing.scripted_model import Turn
+from busagents.tools import handoff_to_user
 from tests.support.mortal import Life, MortalBus, leftovers
-from tests.support.workers import Process, a_client, process
+from tests.support.workers import Process, a_client, process, working
 
 PATIENCE = 10.0
 
@@ -111,3 +118,84 @@ async def _end() -> None:
     for left in (stuck := leftovers()):
         left.cancel()
     await asyncio.gather(*stuck, return_exceptions=True)
+
+
+def asks_then(text: str) -> ScriptedModel:
+    """A model that asks the user `text`, then says what it was told."""
+
+    def turn(request: ModelRequest) -> Turn:
+        if request.messages[-1].role != "tool":
+            return call_tools(("handoff_to_user", {"message": text}))
+        return say(",".join(part.content for part in request.messages[-1].parts if hasattr(part, "content")))
+
+    return ScriptedModel(turn)
+
+
+async def test_a_question_whose_asker_has_ended_is_open_nowhere_above() -> None:
+    slow = Slow()
+    low = Agent("kid", system="asks", model=asks_then("Which colour?"), tools=[handoff_to_user])
+    middle = Agent("middle", system="passes on", model=ScriptedModel(both), tools=[slow.tool, low])
+
+    def turn(request: ModelRequest) -> Turn:
+        return say("done") if request.messages[-1].role == "tool" else call_tools(("middle", {"input": "one"}))
+
+    top = Agent("top", model=ScriptedModel(turn), tools=[middle])
+    async with working(MemoryStore(), top, middle, low) as client:
+        task = await client.send("top", "go", session="s")
+        async with asyncio.timeout(PATIENCE):
+            assert await task.question() is not None
+            child = next(info for info in await client.tasks(session="s") if info.ref.participant == "kid")
+            await (await client.task(child.task)).cancel("not needed")
+            async for event in client.tail("s"):
+                if event.ref.participant == "top" and event.type == "input.answered":
+                    break
+        assert {info.state for info in await client.tasks(session="s") if info.ref.participant != "kid"} == {"working"}
+        slow.go.set()
+        assert (await task.result(timeout=PATIENCE)).text == "done"
+
+
+def begun(*events: e.Event) -> ThreadState:
+    """A thread with a task at work, after these events of it."""
+    parent = ThreadRef("top", "s", "main")
+    submitted = e.TaskSubmitted(user("go"), reply_to=parent, call="c", parent="p")
+    first = [submitted, e.TaskStarted("me", "d"), *events]
+    return apply_events(ThreadState(ThreadRef("a", "s", "x")), (), [e.Recorded(event, "t", attempt=1) for event in first])
+
+
+LOW = ThreadRef("low", "s", "y")
+DELEGATED = e.TaskDelegated(" / low.1", LOW, user("do"), child="child")
+QUESTION = e.TaskQuestion(LOW, "child", " / low.1", "q", assistant("Which?"), "low")
+
+
+def test_a_question_that_was_heard_and_whose_asker_has_ended_is_not_asked() -> None:
+    state = begun(DELEGATED, QUESTION, e.TaskOutcome(LOW, "canceled", call=" / low.1"))
+    assert settle_questions(state) == []
+
+
+def test_a_question_of_a_child_of_an_earlier_call_of_that_name_is_not_heard() -> None:
+    state = begun(DELEGATED, replace(QUESTION, child=ThreadRef("low", "s", "earlier")))
+    assert settle_questions(state) == []
+
+
+def test_two_answers_that_name_no_question_and_arrive_together_go_to_one_question_each() -> None:
+    asked = [e.InputRequired(name, assistant(name)) for name in ("q1", "q2")]
+    answers = [e.Recorded(e.TaskInput("", user(text)), "t", entry=text) for text in ("one", "two", "three")]
+    state = apply_events(begun(*asked), (), answers)
+    events = [recorded.event for recorded in settle_questions(state)]
+    assert events == [e.InputRefused("", "three", TOO_LATE), e.InputAnswered("q1", "one"), e.InputAnswered("q2", "two")]
+
+
+def test_an_answer_to_a_question_that_was_closed_just_before_is_late() -> None:
+    state = begun(DELEGATED, QUESTION, e.InputRequired("q", assistant("Which?"), call=" / low.1", child=LOW, child_task="child"))
+    state = apply_events(state, (), [e.Recorded(e.QuestionClosed(" / low.1", "q"), "t")])
+    state = apply_events(state, (), [e.Recorded(e.TaskInput("q", user("red")), "t", entry="late")])
+    assert [recorded.event for recorded in settle_questions(state)] == [
+        e.InputRefused("q", "late", TOO_LATE),
+        e.InputAnswered("q"),
+    ]
+
+
+def test_a_cancel_that_overtook_its_task_is_forgotten_once_the_task_is_there() -> None:
+    state = apply_events(ThreadState(), (), [e.Recorded(e.TaskCancel("no"), "t"), e.Recorded(e.TaskSubmitted(user("go")), "t")])
+    assert state.queue[0].cancel == "no"
+    assert state.canceled_ahead == {}
