@@ -189,20 +189,18 @@ class _Shown:
     async def _answer_questions(self) -> None:
         from busagents.errors import AnswerRefused, InvalidInput
 
-        for question in await self._task.questions():
+        while asked := await self._task.questions():
             try:
-                answer = await self._asked(question)
+                answer = await self._asked(asked[0])
             except _Settled:
                 note("busagents: no answer is needed any more")
                 continue
             if answer is None:
-                raise _nobody_answers(self._task, await self._task.questions())
+                raise _nobody_answers(self._task, asked)
             try:
-                await self._task.reply(answer, request=question.request)
+                await self._task.reply(answer, request=asked[0].request)
             except (AnswerRefused, InvalidInput) as error:  # somebody else was first, or it does not fit: then it is asked again
                 note(f"busagents: {error}")
-                await self._answer_questions()
-                return
 
     async def _asked(self, question: Question) -> str | None:
         """What the person says. What happens meanwhile is shown afterwards: here it would run into what they type.

@@ -212,6 +212,24 @@ async def test_who_is_asked_need_not_answer_once_somebody_else_did(team: Command
         assert await terminal.ended() == 0
 
 
+async def test_nobody_is_asked_for_a_task_that_was_canceled_meanwhile(
+    team: CommandLine, team_client: Client, fresh: Fresh
+) -> None:
+    session = fresh("s")
+    async with team.at_terminal("send", "clerk", "go", "--session", session) as terminal:
+        await terminal.until("answer> ")
+        [info] = [info for info in await team_client.tasks(session=session) if info.ref.participant == "clerk"]
+        task = await team_client.task(info.task)
+        async with asyncio.timeout(PATIENCE):
+            async for _ in task.events():
+                if len(await task.questions()) == 2:
+                    break
+        await task.cancel("not needed")
+        assert await terminal.ended() == 6
+    assert terminal.shown.count("answer> ") == 1
+    assert "was canceled: not needed" in terminal.shown
+
+
 async def test_in_a_chat_the_next_line_is_the_answer(team: CommandLine) -> None:
     done = await team("chat", "asker", stdin=b"go\nGraz\n")
     assert (done.code, done.out) == (0, "Graz\n")
