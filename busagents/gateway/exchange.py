@@ -25,6 +25,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 SendMessage = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+DEFECT = "the gateway failed: its log tells more"
 LOG = logging.getLogger("busagents.gateway")
 MAX_KEY = 255  # characters of an Idempotency-Key
 WATCH_AFTER = 1.0  # seconds; a call that takes longer is given up when its caller leaves
@@ -50,10 +51,22 @@ class MediaTypeUnknown(A2AError):
     code, http, reason, grpc = -32600, 415, "MEDIA_TYPE_NOT_SUPPORTED", "INVALID_ARGUMENT"
 
 
+class InvalidRequest(A2AError):
+    """Not a request."""
+
+    code, http, reason, grpc = -32600, 400, "INVALID_REQUEST", "INVALID_ARGUMENT"
+
+
+class Internal(A2AError):
+    """A defect of ours; the log of the gateway has it."""
+
+    reason = "INTERNAL_ERROR"
+
+
 class NoSuchPath(A2AError):
     """Nothing is served there."""
 
-    code, http, reason, grpc = -32601, 404, "NOT_FOUND", "NOT_FOUND"
+    code, http, reason, grpc = -32601, 404, "METHOD_NOT_FOUND", "NOT_FOUND"
 
 
 class WrongMethod(A2AError):

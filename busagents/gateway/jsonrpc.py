@@ -8,7 +8,7 @@ import msgspec
 
 from busagents.gateway.calls import Call, Reader, Result, RpcDialect
 from busagents.gateway.errors import A2AError
-from busagents.gateway.exchange import AT_HTTP_LEVEL, LOG, Exchange, encode
+from busagents.gateway.exchange import AT_HTTP_LEVEL, DEFECT, LOG, Exchange, Internal, InvalidRequest, encode
 from busagents.gateway.json_fields import Fields
 from busagents.gateway.negotiation import V03, V1, not_v1, version
 from busagents.gateway.types import Update
@@ -21,23 +21,13 @@ SHOWN = 80  # characters of a wrong value in an error
 class ParseError(A2AError):
     """Not JSON."""
 
-    code, http = -32700, 400
-
-
-class InvalidRequest(A2AError):
-    """JSON, and not a request."""
-
-    code, http = -32600, 400
+    code, http, reason, grpc = -32700, 400, "PARSE_ERROR", "INVALID_ARGUMENT"
 
 
 class MethodNotFound(A2AError):
     """No such method."""
 
-    code, http = -32601, 404
-
-
-class Internal(A2AError):
-    """A defect of ours; the log of the gateway has it."""
+    code, http, reason, grpc = -32601, 404, "METHOD_NOT_FOUND", "NOT_FOUND"
 
 
 class Request(msgspec.Struct):
@@ -74,9 +64,7 @@ class RpcFraming:
 
     def error(self, error: A2AError) -> tuple[int, bytes]:
         """An error response. `data` is an array."""
-        shown: dict[str, Any] = {"code": error.code, "message": str(error)}
-        if details := error_details(error):
-            shown["data"] = details
+        shown = {"code": error.code, "message": str(error), "data": error_details(error)}
         status = error.http if isinstance(error, AT_HTTP_LEVEL) else 200
         return status, b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (self.ident, encode(shown))
 
@@ -110,7 +98,7 @@ class JsonRpc:
             LOG.exception("a call failed")
             if exchange.started:
                 raise
-            await exchange.refuse(Internal("the gateway failed: its log tells more"), framing)
+            await exchange.refuse(Internal(DEFECT), framing)
 
     def _read(self, body: bytes) -> Request:
         try:

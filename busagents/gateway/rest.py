@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from busagents.gateway.calls import Call, Reader, RestDialect, Result
-from busagents.gateway.errors import A2AError, InvalidParams
-from busagents.gateway.exchange import LOG, Exchange, NoSuchPath, WrongMethod, encode
+from busagents.gateway.errors import A2AError
+from busagents.gateway.exchange import DEFECT, LOG, Exchange, Internal, InvalidRequest, NoSuchPath, WrongMethod, encode
 from busagents.gateway.json_fields import Fields, QueryFields
 from busagents.gateway.negotiation import V03, V1, not_v1, version
 from busagents.gateway.types import Update
@@ -81,7 +81,7 @@ class Rest:
             LOG.exception("a call failed")
             if exchange.started:
                 raise
-            await exchange.refuse(A2AError("the gateway failed: its log tells more"), framing)
+            await exchange.refuse(Internal(DEFECT), framing)
 
     async def _fields(self, exchange: Exchange) -> Fields:
         if exchange.method in BODILESS:
@@ -92,9 +92,9 @@ class Rest:
         try:
             return Fields(self._decode(body), "")
         except RecursionError:
-            raise InvalidParams("the body is nested too deep") from None
+            raise InvalidRequest("the body is nested too deep") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidParams(f"the body is not JSON in UTF-8: {error}") from None
+            raise InvalidRequest(f"the body is not JSON in UTF-8: {error}") from None
 
 
 def no_such_path(path: tuple[str, ...]) -> NoSuchPath:

@@ -157,11 +157,13 @@ def page_json(page: TaskPage) -> JSON:
 
 
 def error_details(error: A2AError) -> list[JSON]:
-    """`error.data` in JSON-RPC, `error.details` in HTTP+JSON."""
-    if isinstance(error, InvalidParams):
-        violations = error.violations or ()
-        return [{"@type": BAD_REQUEST, "fieldViolations": [{"field": path, "description": why} for path, why in violations]}]
-    return [{"@type": ERROR_INFO, "reason": error.reason, "domain": DOMAIN, "metadata": {}}] if error.reason else []
+    """`error.data` in JSON-RPC, `error.details` in HTTP+JSON: first the reason, by which clients tell errors, then wrong fields."""
+    reason = "INVALID_PARAMS" if isinstance(error, InvalidParams) else error.reason or "INTERNAL_ERROR"
+    info = {"@type": ERROR_INFO, "reason": reason, "domain": DOMAIN, "metadata": {}}
+    if isinstance(error, InvalidParams) and error.violations:
+        violations = [{"field": path, "description": why} for path, why in error.violations]
+        return [info, {"@type": BAD_REQUEST, "fieldViolations": violations}]
+    return [info]
 
 
 class WireV1:
