@@ -65,6 +65,7 @@ class Projection:
         self._status = Status("submitted")
         self._artifacts: dict[str, Artifact] = {}
         self._history: list[Message] = []
+        self._answers: list[Message] = []  # those that count, until the status says that
         self._metadata: dict[str, Any] = {"participant": participant}
         self._live = LiveAnswer(task, context)
 
@@ -133,7 +134,7 @@ class Projection:
             return []
         if piece.text:
             return [StreamItem(self._live.piece(piece))]
-        if piece.progress is None:
+        if piece.progress is None or self.state != "working":
             return []
         said = Part(text=piece.progress) if isinstance(piece.progress, str) else Part(data=piece.progress, has_data=True)
         message = self._says(f"{self.id}.progress.{piece.attempt}", (said,))
@@ -151,12 +152,19 @@ class Projection:
             # What an agent says before it uses tools is a message; and a task that failed has no answer.
             if self._live.showing and (update.status.state in TERMINAL or isinstance(fact.event, e.ModelCompleted)):
                 items.append(StreamItem(self._live.void()))
-            if self._status.message is not None:
-                self._history.append(self._status.message)
-            self._status = update.status
+            self._replaced(update.status)
             self._metadata |= (update.metadata or {}).get(OURS, {})
         items.append(StreamItem(told, str(self.place)))
         return items
+
+    def _replaced(self, status: Status) -> None:
+        """What the status said goes into the history, and what was answered behind it."""
+        said, now = self._status.message, status.message
+        if said is not None and (now is None or now.message_id != said.message_id):
+            self._history.append(said)
+        self._history += self._answers
+        self._answers.clear()
+        self._status = status
 
     def _note(self, fact: Fact) -> list[Recorded]:
         """Keep what a fact says; the updates it is for every reader."""
@@ -208,7 +216,7 @@ class Projection:
         self.questions.pop(request, None)
         given = self.inputs.get(answer)
         if given is not None:
-            self._history.append(Message(answer_message_id(answer), "user", shown(given.message.parts), self.context, self.id))
+            self._answers.append(Message(answer_message_id(answer), "user", shown(given.message.parts), self.context, self.id))
         elif answer:
             self.lacks_answers = True
         if self.ended:
