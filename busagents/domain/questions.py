@@ -13,6 +13,8 @@ from busagents.domain.messages import DataPart, Message
 from busagents.domain.output import check_output, parse_output
 from busagents.domain.state import Ask, Task, ThreadState
 
+_YES, _NO = ("yes", "y", "true"), ("no", "n", "false")
+
 TOO_LATE = "the question is not open: it was answered before, its task has ended, or it was never asked"
 
 
@@ -50,7 +52,7 @@ def answer_problem(required: e.InputRequired, answer: Message) -> str | None:
     data = next((part.data for part in answer.parts if isinstance(part, DataPart)), None)
     if data is not None:
         return check_output(data, required.answer_schema)
-    return parse_output(answer.text, required.answer_schema)[1]
+    return _read(answer.text, required.answer_schema)[1]
 
 
 def answer_value(required: e.InputRequired, answer: Message) -> Any:
@@ -58,7 +60,19 @@ def answer_value(required: e.InputRequired, answer: Message) -> Any:
     data = next((part.data for part in answer.parts if isinstance(part, DataPart)), None)
     if required.answer_schema is None:
         return data if data is not None and not answer.text else answer.text
-    return data if data is not None else parse_output(answer.text, required.answer_schema)[0]
+    return data if data is not None else _read(answer.text, required.answer_schema)[0]
+
+
+def _read(text: str, schema: dict[str, Any]) -> tuple[Any, str | None]:
+    """What a person wrote as a value of the schema: JSON, else the words as they are, else yes or no."""
+    value, problem = parse_output(text, schema)
+    words = text.strip()
+    plain = words.lower().rstrip(".!")
+    guesses = [words, *([plain in _YES] if plain in _YES or plain in _NO else [])]
+    for guess in guesses if problem is not None else ():
+        if check_output(guess, schema) is None:
+            return guess, None
+    return value, problem
 
 
 def open_questions(task: Task) -> list[Ask]:

@@ -267,3 +267,32 @@ async def test_a_function_asks_a_person_and_calls_participants_side_by_side() ->
         assert begun == ["run"] * 3  # at first, when both answers were there, and with the person's
         started = [info for info in await client.tasks(session=task.session) if info.ref.participant == "worker"]
         assert len(started) == 2
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "value"),
+    [
+        (str, "Portland", "Portland"),
+        (str, '"Portland"', "Portland"),
+        (bool, "Yes.", True),
+        (bool, "no", False),
+        (bool, "true", True),
+        (int, "3", 3),
+        ({"enum": ["red", "green"]}, "green", "green"),
+    ],
+)
+async def test_an_answer_in_words_is_read_as_what_was_asked_for(schema: Any, answer: str, value: Any) -> None:
+    got: list[Any] = []
+
+    @tool
+    async def choose(ctx: ToolContext) -> str:
+        """Choose."""
+        got.append(await ctx.ask("Well?", schema=schema))
+        return "chosen"
+
+    async with working(MemoryStore(), Agent("a", model=calling("choose"), tools=[choose])) as client:
+        task = await client.send("a", "go")
+        await asked(task)
+        await task.reply(answer)
+        await task.result(timeout=PATIENCE)
+        assert got == [value]
