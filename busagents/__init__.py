@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from busagents.domain.messages import Artifact, DataPart, FilePart, Message, TextPart, Usage
     from busagents.domain.participant import Participant
     from busagents.domain.person import Person
+    from busagents.domain.remote_agent import RemoteAgent
     from busagents.domain.swarm import Swarm
     from busagents.domain.tool import Tool, tool
     from busagents.domain.tool_context import ToolContext
@@ -46,6 +47,7 @@ __all__ = [
     "Participant",
     "Person",
     "Progress",
+    "RemoteAgent",
     "Result",
     "Swarm",
     "Task",
@@ -72,6 +74,7 @@ _HOMES = {
     "busagents.domain.messages": ("Artifact", "DataPart", "FilePart", "Message", "TextPart", "Usage"),
     "busagents.domain.participant": ("Participant",),
     "busagents.domain.person": ("Person",),
+    "busagents.domain.remote_agent": ("RemoteAgent",),
     "busagents.domain.swarm": ("Swarm",),
     "busagents.domain.tool": ("Tool", "tool"),
     "busagents.domain.tool_context": ("ToolContext",),
