@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from busagents.bootstrap.models import resolve_model
+from busagents.bootstrap.remote import remote_kind
 from busagents.domain.agent import Agent
 from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
@@ -15,6 +16,7 @@ from busagents.domain.hooks import hook_points
 from busagents.domain.participant import ParticipantTool
 from busagents.domain.person import Person
 from busagents.domain.person_decider import person_policy
+from busagents.domain.remote_agent import RemoteAgent
 from busagents.domain.swarm import Swarm
 from busagents.domain.swarm_decider import swarm_policy
 from busagents.domain.tool import Approval, Tool
@@ -30,7 +32,7 @@ from busagents.runtime.session_values import SessionValues
 from busagents.runtime.thread_runner import Policy
 from busagents.settings import Settings
 
-Definition = Agent | Function | Person | Swarm | Graph
+Definition = Agent | Function | Person | Swarm | Graph | RemoteAgent
 
 
 class Kind(NamedTuple):
@@ -64,6 +66,8 @@ def kind_of(definition: Definition, bus: Bus, settings: Settings, owner: str, fe
             return Kind(swarm_policy(definition, owner), NoEffects(definition.name))
         case Graph():
             return Kind(graph_policy(definition, owner), GraphPerformer(definition))
+        case RemoteAgent():
+            return Kind(*remote_kind(definition, owner, feed.add))
 
 
 def _agent(agent: Agent, shared: SessionValues, settings: Settings, owner: str, feed: LiveFeed) -> Kind:
