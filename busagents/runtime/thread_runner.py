@@ -134,13 +134,18 @@ class ThreadRunner:
                     records = []
                     continue
                 if self._draining and not self._effects and not self._reread:  # what was promised to be read is read
-                    return self.state.idle and not self.thread.incoming
+                    return self._nothing_left()
                 self._start(commands)
                 if not (self._effects or self._reread or self._asked or self._undelivered or self.thread.incoming):
                     return True
                 records = await self._next_results()
         finally:
             self._close()
+
+    def _nothing_left(self) -> bool:
+        """Whoever drains has decided nothing of what it took in last."""
+        decision = self._policy.decide(self.state)
+        return not (decision.record or decision.perform or self._undelivered or self.thread.incoming)
 
     def _close(self) -> None:
         self._closed = True
@@ -223,7 +228,8 @@ class ThreadRunner:
             return await self._time_is_up()
         self._wake.clear()
         undelivered, self._undelivered = self._undelivered, []
-        return [*undelivered, *self._harvest()]
+        task = self.state.active  # it may have ended beside what could be given to nobody
+        return [*(item for item in undelivered if task is not None and item.task == task.id), *self._harvest()]
 
     def _harvest(self) -> list[e.Recorded]:
         done = [key for key, effect in self._effects.items() if effect.done()]

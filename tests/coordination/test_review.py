@@ -7,22 +7,30 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from busagents import Agent, FunctionTask, agent, tool
+from busagents import Agent, FunctionContext, FunctionTask, Limits, agent, tool
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.inbox import MemoryInbox
 from busagents.adapters.memory.store import MemoryStore
 from busagents.domain import events as e
+from busagents.domain.function_decider import FunctionPolicy
 from busagents.domain.messages import assistant, user
 from busagents.domain.questions import TOO_LATE, settle_questions
 from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
 from busagents.domain.thread import apply_events
+from busagents.errors import Fenced, TaskFailed
 from busagents.ports.model import ModelRequest
+from busagents.runtime.clock import SystemClock
+from busagents.runtime.dead_letter import record_dead_letter
+from busagents.runtime.journal import Journal, OpenThread
+from busagents.runtime.outbox import Outbox
+from busagents.runtime.outgoing import send_event
+from busagents.runtime.thread_runner import ThreadRunner
 from busagents.testing import ScriptedModel, call_tools, say
 from busagents.testing.scripted_model import Turn
 from busagents.tools import handoff_to_user
 from tests.support.mortal import Life, MortalBus, leftovers
-from tests.support.workers import Process, a_client, process, working
+from tests.support.workers import Process, SlowBus, a_client, process, working
 
 PATIENCE = 10.0
 
@@ -199,3 +207,84 @@ def test_a_cancel_that_overtook_its_task_is_forgotten_once_the_task_is_there() -
     state = apply_events(ThreadState(), (), [e.Recorded(e.TaskCancel("no"), "t"), e.Recorded(e.TaskSubmitted(user("go")), "t")])
     assert state.queue[0].cancel == "no"
     assert state.canceled_ahead == {}
+
+
+class Rig:
+    """A thread `a.s.x` of a function, and what runs it, without a worker around it."""
+
+    def __init__(self) -> None:
+        self.ref = ThreadRef("a", "s", "x")
+        self.bus = MemoryBus()
+        self.outbox = Outbox(self.bus)
+        self.journal = Journal(self.bus, SystemClock())
+        self.policy = FunctionPolicy("me", "d", Limits(turns=None))
+
+    async def told(self, event: e.Event, task: str, entry: str) -> None:
+        """A message for the thread."""
+        await send_event(self.bus, self.ref, event, task=task, entry_id=entry)
+
+    async def stored(self, *events: e.Event) -> OpenThread:
+        """The thread once an entry with these facts has consumed all messages."""
+        thread = await self.journal.open(self.ref)
+        consumed = list(thread.incoming.values())
+        records = [e.Recorded(event, "t", attempt=1) for event in events]
+        await self.journal.append(thread, consumed, records, state=apply_events(thread.state, consumed, records))
+        return thread
+
+    def runner(self, thread: OpenThread) -> ThreadRunner:
+        """What works on it. Nothing here has an effect to perform."""
+        return ThreadRunner(thread, self.journal, self.outbox, self.policy, None, SystemClock())  # type: ignore[arg-type]
+
+
+PARENT = ThreadRef("top", "s", "main")
+SUBMITTED = e.TaskSubmitted(user("go"), reply_to=PARENT, call="c", parent="p")
+
+
+async def test_a_late_answer_that_is_taken_in_while_draining_is_left_to_another_process() -> None:
+    rig = Rig()
+    await rig.told(e.TaskInput("q", user("red")), "t", "late")
+    runner = rig.runner(await rig.journal.open(rig.ref))
+    runner.drain()
+    assert await runner.run(takeover=False) is False
+
+
+async def test_a_task_that_was_canceled_beside_a_child_that_is_nobody_ends() -> None:
+    rig = Rig()
+    await rig.told(SUBMITTED, "t", "in")
+    await rig.stored(e.TaskStarted("me", "d"), DELEGATED, e.ToolSuspended(""))
+    await rig.told(e.TaskCancel("no"), "t", "stop")
+    runner = rig.runner(await rig.journal.open(rig.ref))
+    assert await runner.run(takeover=False, resend=1) is True
+    assert runner.state.task_state("t") == "canceled"
+
+
+async def test_the_end_of_a_task_is_told_although_its_message_became_a_dead_letter_afterwards() -> None:
+    rig = Rig()
+    inbox = await rig.bus.inbox("a", credits=1)
+    await rig.told(SUBMITTED, "t", "in")
+    delivery = await anext(aiter(inbox.deliveries()))
+    await rig.stored(e.TaskStarted("me", "d"), e.TaskCompleted(assistant("done")))
+    await record_dead_letter(rig.journal, rig.outbox, delivery, "it broke")
+    told = [item.kind async for item in rig.bus.log.read_thread(PARENT)]
+    assert told == ["in"]
+
+
+async def test_who_loses_every_race_for_a_thread_before_it_begins_tries_again_at_once() -> None:
+    store = MemoryStore()
+    bus = SlowBus(store)
+    bus.log.refusals = [Fenced("somebody else was faster")] * 3
+    async with process(bus, kid):
+        assert (await (await a_client(store).send("kid", "x")).result(timeout=PATIENCE)).text == "X"
+
+
+async def test_who_is_given_no_tokens_calls_no_model() -> None:
+    @agent("boss")
+    async def boss(task: FunctionTask, ctx: FunctionContext) -> str:
+        first = await ctx.call("worker", "one")
+        return f"{first} {await ctx.call('worker', 'two')}"
+
+    model = ScriptedModel([say("first"), say("second")])
+    async with working(MemoryStore(), boss, Agent("worker", model=model)) as client:
+        task = await client.send("boss", "go", limits=Limits(total_tokens=1))
+        with pytest.raises(TaskFailed, match="limit_total_tokens"):
+            await task.result(timeout=PATIENCE)
