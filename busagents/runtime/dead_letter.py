@@ -5,7 +5,7 @@ from __future__ import annotations
 from busagents.domain import events as e
 from busagents.domain.codec import derived_id
 from busagents.domain.decision import close_calls
-from busagents.domain.outbox import outgoing
+from busagents.domain.outbox import outgoing, unconfirmed
 from busagents.domain.thread import apply_events
 from busagents.ports.log import Delivery
 from busagents.runtime.journal import Journal
@@ -41,4 +41,6 @@ async def record_dead_letter(journal: Journal, outbox: Outbox, delivery: Deliver
         before, after = thread.state, apply_events(state, (), records)
         await journal.append(thread, consumed, records, state=after)
         await outbox.deliver(thread.ref, outgoing(before, records, after))
+    if since := thread.state.seen.get(incoming.id):  # what broke may have broken before anything was told
+        await outbox.deliver(thread.ref, unconfirmed(thread.state, since))
     return thread.state.idle and not thread.incoming
