@@ -212,7 +212,7 @@ class Worker:
             return verdict
         except Fenced as error:
             _log.info("thread %s: %s", ref, error)
-            return "fenced"
+            return "fenced" if job.appended else "later"  # who never began has not lost the thread to anybody
         except LogError as error:  # the thread waits for an operator, or a newer version; whoever watches is told
             _log.error("thread %s: %s", ref, error)
             notice = LiveMessageBody(refused=Refusal(type(error).__name__, str(error)))
