@@ -66,7 +66,7 @@ class AgentPolicy(msgspec.Struct, frozen=True):
         if task.turn == 0 and self._hook_to_run(task, "before_task"):
             return Decision(perform=(RunHooks(task.id, task.turn, "before_task"),))
         if task.answer is None:
-            return Decision((self._request(state, task, turn=1),))
+            return Decision((self._next_turn(state, task),))  # what its caller has left may be nothing
         if any(call.status != "done" for call in task.calls):
             return CallPolicy(self.tools, self.tool_concurrency, "before_tool" in self.hooks).decide(state, task)
         if task.calls:
