@@ -10,6 +10,7 @@ from busagents.domain.agent import Agent
 from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
 from busagents.domain.function_decider import FunctionPolicy
+from busagents.domain.gateway import Gateway
 from busagents.domain.graph import Graph
 from busagents.domain.graph_decider import graph_policy
 from busagents.domain.hooks import hook_points
@@ -33,6 +34,8 @@ from busagents.runtime.thread_runner import Policy
 from busagents.settings import Settings
 
 Definition = Agent | Function | Person | Swarm | Graph | RemoteAgent
+Service = Definition | Gateway
+"""What a file can declare and a process runs."""
 
 
 class Kind(NamedTuple):
@@ -43,7 +46,7 @@ class Kind(NamedTuple):
     model: str = ""
 
 
-def kind_name(definition: Definition) -> str:
+def kind_name(definition: Service) -> str:
     """What the kind is called in lists."""
     return type(definition).__name__.lower()
 

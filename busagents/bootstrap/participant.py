@@ -13,8 +13,9 @@ from typing import Any
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.adapters.jetstream.identity import StreamIdentity
 from busagents.adapters.jetstream.provision import provision
-from busagents.bootstrap.kinds import Definition, kind_name, kind_of
+from busagents.bootstrap.kinds import Definition, Service, kind_name, kind_of
 from busagents.bootstrap.services import load_with_parts
+from busagents.domain.gateway import Gateway
 from busagents.errors import BusAgentsError, BusError
 from busagents.ports.clock import Clock
 from busagents.ports.log import Bus
@@ -85,7 +86,7 @@ async def run_participant(
 
 
 async def run_together(
-    definitions: Sequence[Definition],
+    definitions: Sequence[Service],
     url: str,
     *,
     user: str | None = None,
@@ -110,7 +111,7 @@ async def run_together(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = [
         asyncio.create_task(
-            run_participant(
+            _run(
                 definition,
                 url,
                 user=user,
@@ -128,6 +129,15 @@ async def run_together(
     await asyncio.wait(running)
     for one in running:
         one.result()
+
+
+async def _run(definition: Service, url: str, **how: Any) -> None:
+    if isinstance(definition, Gateway):
+        from busagents.bootstrap.gateway import run_gateway  # only its process loads an HTTP server
+
+        await run_gateway(definition, url, **how)
+    else:
+        await run_participant(definition, url, **how)
 
 
 def make_worker(

@@ -1,4 +1,4 @@
-"""Find what a file, folder or module declares: the participants that `busagents up` runs.
+"""Find what a file, folder or module declares: the participants that `busagents up` runs, and the gateway.
 
 A reference is a folder (`services`: every `*.py` in it that does not start with `_`), a file (`services/hello.py`), a
 module on the path (`shop.agents`), or one participant of the last two (`services/hello.py:hello`).
@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from busagents.bootstrap.kinds import Definition, kind_name
+from busagents.bootstrap.kinds import Definition, Service, kind_name
 from busagents.domain.participant import with_parts
 from busagents.errors import ConfigError
 
@@ -43,6 +43,15 @@ def load_definitions(reference: str) -> list[Definition]:
     """The participants a reference stands for, in order of declaration.
 
     Raises:
+        ConfigError: see load_services.
+    """
+    return [item for item in load_services(reference) if isinstance(item, Definition)]
+
+
+def load_services(reference: str) -> list[Service]:
+    """The participants and gateways a reference stands for, in order of declaration.
+
+    Raises:
         ConfigError: nothing there, or it cannot be imported; the text names the file and the reason.
     """
     target, _, wanted = reference.partition(":")
@@ -56,20 +65,20 @@ def load_definitions(reference: str) -> list[Definition]:
     return named
 
 
-def load_definition(reference: str) -> Definition:
-    """The one participant a reference stands for.
+def load_definition(reference: str) -> Service:
+    """The one participant or gateway a reference stands for.
 
     Raises:
         ConfigError: as load_definitions, or it stands for several, which are listed.
     """
-    found = load_definitions(reference)
+    found = load_services(reference)
     if len(found) > 1:
         names = ", ".join(f"{reference}:{item.name}" for item in found)
         raise ConfigError(f"{reference} declares {len(found)} participants: choose one of {names}")
     return found[0]
 
 
-def load_with_parts(reference: str) -> list[Definition]:
+def load_with_parts(reference: str) -> list[Service]:
     """The one participant that `file:name` stands for; without a name, all that the file declares and what they are made of.
 
     Raises:
@@ -77,10 +86,11 @@ def load_with_parts(reference: str) -> list[Definition]:
     """
     if reference.partition(":")[2]:
         return [load_definition(reference)]
-    named: dict[str, Definition] = {}
-    for item in with_parts(load_definitions(reference)):
-        if isinstance(item, Definition):
-            named.setdefault(item.name, item)
+    named: dict[str, Service] = {}
+    for item in load_services(reference):
+        for part in with_parts([item]) if isinstance(item, Definition) else [item]:
+            if isinstance(part, Service):
+                named.setdefault(part.name, part)
     return list(named.values())
 
 
@@ -92,19 +102,19 @@ def service_files(folder: Path) -> list[Path]:
 def discover(paths: list[str]) -> tuple[list[Found], list[Unread]]:
     """What all the paths declare, and what could not be read; one broken file does not hide the others."""
     targets = [str(file) for path in paths for file in (service_files(Path(path)) if Path(path).is_dir() else [Path(path)])]
-    declared: list[tuple[str, Definition]] = []
+    declared: list[tuple[str, Service]] = []
     unread: list[Unread] = []
     for target in targets:
         place, _, wanted = target.partition(":")
         try:
-            definitions = load_definitions(target) if target in paths else _declared(place, wanted)
+            definitions = load_services(target) if target in paths else _declared(place, wanted)
         except ConfigError as error:
             unread.append(Unread(target, str(error)))
             continue
         declared += [(place, item) for item in definitions]
     named = {item.name for _, item in declared}
     for place, item in list(declared):  # a member or node that stands nowhere by itself belongs where it is used
-        for part in with_parts([item]):
+        for part in with_parts([item]) if isinstance(item, Definition) else ():
             if isinstance(part, Definition) and part.name not in named:
                 named.add(part.name)
                 declared.append((place, part))
@@ -123,8 +133,8 @@ def discover_main(payload: dict[str, Any], status_fd: int) -> None:
         line = line[os.write(status_fd, line) :]
 
 
-def _declared(target: str, wanted: str) -> list[Definition]:
-    """The participants of one file or module. What a file only imports from another belongs to the other."""
+def _declared(target: str, wanted: str) -> list[Service]:
+    """The participants and gateways of one file or module. What a file only imports from another belongs to the other."""
     path = Path(target)
     is_file = path.suffix == ".py"
     _extend_path(path.parent if is_file else None)
@@ -134,12 +144,13 @@ def _declared(target: str, wanted: str) -> list[Definition]:
         raise ConfigError(f"{target} cannot be imported ({type(error).__name__}: {error}): fix it, or leave it out") from error
     elsewhere = _imported_names(path) if is_file and not wanted else set()
     values = {id(value): value for name, value in vars(module).items() if name not in elsewhere}
-    declared = [value for value in values.values() if isinstance(value, Definition)]
+    declared = [value for value in values.values() if isinstance(value, Service)]
     if not wanted:
         return declared
     named = [item for item in declared if item.name == wanted]
-    parts = (item for item in with_parts(declared) if isinstance(item, Definition) and item.name == wanted)
-    return named or list(parts)[:1]
+    participants = [item for item in declared if isinstance(item, Definition)]
+    parts = [item for item in with_parts(participants) if isinstance(item, Definition) and item.name == wanted]
+    return named or [*parts[:1]]
 
 
 def _extend_path(folder: Path | None) -> None:

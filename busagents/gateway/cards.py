@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ WELL_KNOWN = ("/.well-known/agent-card.json", "/.well-known/agent.json")  # the 
 _FRESH = 1.0  # seconds: looking around on the bus takes a third of one
 _KEPT = 1024  # cards; callers choose the host name in them
 _MODES = ["text/plain", "application/json"]
+
+base_of_request: ContextVar[str] = ContextVar("base_of_request", default="")
+"""Where the caller of the request at hand reached us: scheme, host and root path. The guards set it."""
 
 Json = dict[str, Any]
 Signer = Callable[[Json], Sequence[Json]]
@@ -33,7 +37,7 @@ class CardSettings(msgspec.Struct, frozen=True):
     description: str = ""
     version: str = "0.1.0"
     public_url: str = ""  # where callers reach it, if not at the host they name
-    root: str = ""  # the participant that the root's interfaces call; "": the first by name
+    root: str = ""  # the participant that answers at the root; "": the card of the whole leads to the first by name
     push: bool = True
     api_keys: bool = False
     tokens: bool = False
@@ -63,7 +67,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Cards:
-    """Made per request from `participants`, which is asked at most once a second."""
+    """Made from `participants`, which is asked about once a second while cards are asked for."""
 
     def __init__(
         self,
@@ -76,14 +80,14 @@ class Cards:
         self._ask = participants
         self._sign = sign
         self._now = now
-        self._lock = asyncio.Lock()
+        self._looking: asyncio.Future[None] | None = None
         self._known: tuple[Exposed, ...] = ()
         self._asked = float("-inf")
         self._made: dict[tuple[str, str, bool], Card] = {}
 
     async def card(self, base: str, name: str = "", *, extended: bool = False) -> Card | None:
         """The card of a participant, "" for the whole; None if nobody is called that. `base` is where the caller reached us."""
-        known = await self.known()
+        known = await self.known(name)
         base = (self.settings.public_url or base).rstrip("/")
         key = (base, name, extended)
         if key not in self._made:
@@ -108,28 +112,33 @@ class Cards:
             return Reply(304, headers[1:], b"")
         return Reply(200, headers, card.body)
 
-    async def known(self) -> tuple[Exposed, ...]:
-        """Who can be called, at most a second old; while the bus cannot be asked, who could be called before.
+    async def known(self, name: str = "") -> tuple[Exposed, ...]:
+        """Who can be called: those of a moment ago, while it is looked again who is there. It waits for that only if nobody,
+        or nobody of that name, was there before. While the bus cannot be asked, who could be called before.
 
         Raises:
             A2AError: it cannot be asked and never could.
         """
         if self._now() - self._asked < _FRESH:
             return self._known
-        async with self._lock:  # those who wait for it use the same answer
-            if self._now() - self._asked < _FRESH:
-                return self._known
-            try:
-                found = tuple(await self._ask())
-            except A2AError:
-                if not self._known:
-                    raise
-                found = self._known
-            self._asked = self._now()
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look())
+        if not self._known or (name and not any(item.name == name for item in self._known)):
+            await asyncio.shield(self._looking)
+        return self._known
+
+    async def _look(self) -> None:
+        try:
+            found = tuple(await self._ask())
             if found != self._known:
                 self._known = found
                 self._made.clear()
-        return self._known
+        except A2AError:
+            if not self._known:
+                raise
+        finally:
+            self._asked = self._now() if self._known else self._asked
+            self._looking = None
 
     def _document(self, base: str, name: str, known: Sequence[Exposed], extended: bool) -> Json | None:
         one = next((item for item in known if item.name == name), None)
@@ -157,8 +166,9 @@ class Cards:
         text = settings.description or "Agents on one bus."
         text += f" Each skill is an agent with a card of its own at {base}/agents/<skill id>/.well-known/agent-card.json."
         if entry:
-            text += f" What is sent here goes to {entry}."
-        return self._common(settings.title, text, settings.version, skills, base)
+            text += f" What is sent by this card goes to {entry}."
+        url = base if settings.root or not entry else f"{base}/agents/{entry}"
+        return self._common(settings.title, text, settings.version, skills, url)
 
     def _common(self, name: str, description: str, version: str, skills: list[Json], url: str) -> Json:
         settings = self.settings

@@ -18,7 +18,7 @@ import msgspec
 
 from busagents.gateway import health as health_paths
 from busagents.gateway.callers import Callers, Forbidden, Unauthenticated, set_caller
-from busagents.gateway.cards import WELL_KNOWN, Cards, Reply
+from busagents.gateway.cards import WELL_KNOWN, Cards, Reply, base_of_request
 from busagents.gateway.errors import A2AError, TooManyRequests, Unavailable
 from busagents.gateway.health import Health
 from busagents.gateway.hosts import HostRule, OriginRule
@@ -32,7 +32,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _BODY_TIME = 30.0  # seconds a body may take to arrive
-_CARD = re.compile(r"(?:/agents/(?P<name>[A-Za-z0-9_-]{1,64}))?(?:" + "|".join(map(re.escape, WELL_KNOWN)) + ")")
+_CARD = re.compile(r"(?:/(?:agents|a2a)/(?P<name>[A-Za-z0-9_-]{1,64}))?(?:" + "|".join(map(re.escape, WELL_KNOWN)) + ")")
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, DELETE"),
     (
@@ -126,9 +126,10 @@ class Guards:
             return await self._health.reply(path)
         if not self._hosts.allows(host):
             raise Refused(421, "host", f"the host {host[:200]!r} is not one of this gateway's: its operator can allow it")
+        base = f"{scope['scheme']}://{host}{scope.get('root_path', '')}"
+        base_of_request.set(base)
         found = _CARD.fullmatch(path)
         if found is not None and method in ("GET", "HEAD"):
-            base = f"{scope['scheme']}://{host}{scope.get('root_path', '')}"
             return await self._cards.reply(base, found["name"] or "", if_none_match=headers.get("if-none-match", ""))
         if method == "OPTIONS" and "access-control-request-method" in headers:
             return Reply(204, _PREFLIGHT if self._origins.shares_with(headers.get("origin", "")) else (), b"")

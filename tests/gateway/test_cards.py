@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -58,7 +59,7 @@ async def test_readers_of_both_versions_understand_a_card(name: str, settings: C
         ("JSONRPC", "0.3"),
         ("HTTP+JSON", "0.3"),
     ]
-    assert {item.url for item in new.supported_interfaces} == {old.url} == {f"{BASE}/agents/{name}" if name else BASE}
+    assert {item.url for item in new.supported_interfaces} == {old.url} == {f"{BASE}/agents/{name or 'echo'}"}
     assert sorted(new.security_schemes) == sorted(old.security_schemes or {})
     assert new.name
     assert new.description
@@ -76,6 +77,7 @@ async def test_the_card_of_the_whole_lists_everybody_and_says_who_answers() -> N
     found = await document(OnTheBus(ECHO, WRITER).cards(CardSettings(root="writer")))
     assert [skill["id"] for skill in found["skills"]] == ["echo", "writer"]
     assert "goes to writer" in found["description"]
+    assert found["url"] == BASE
 
 
 async def test_where_callers_must_say_who_they_are_tools_are_in_the_extended_card_only() -> None:
@@ -102,6 +104,7 @@ async def test_the_bus_is_asked_at_most_once_a_second() -> None:
     for tenth in range(25):
         bus.time = tenth / 10
         await cards.card(BASE, "echo")
+        await asyncio.sleep(0)  # it is asked meanwhile
     assert bus.asked == 3
 
 
@@ -117,6 +120,8 @@ async def test_an_unchanged_card_is_not_sent_again() -> None:
         assert dict(again.headers)[b"etag"].decode() == etag
     bus.there = [Exposed("echo", "Says it again.", "function")]
     bus.time = 1.0
+    await cards.reply(BASE, "echo")  # as it was, while it is looked again
+    await asyncio.sleep(0)
     changed = await cards.reply(BASE, "echo", if_none_match=etag)
     assert changed.status == 200
     assert dict(changed.headers)[b"etag"].decode() != etag
@@ -156,4 +161,6 @@ async def test_while_the_bus_is_away_the_cards_are_as_they_were() -> None:
     cards = bus.cards()
     before = await document(cards, "echo")
     bus.away, bus.time = True, 5.0
+    assert await document(cards, "echo") == before
+    await asyncio.sleep(0)
     assert await document(cards, "echo") == before
