@@ -131,15 +131,15 @@ class TaskIndex:
                 if not isinstance(fact.event, e.TaskSubmitted) or fact.event.parent:
                     continue  # of another participant's task: not a caller's
                 view = views[key] = Projection(fact.task, ref.session, ref.participant)
-            before = view.since
+            before = view.status
             view.take(fact)
-            if view.since != before:
+            if view.status is not before:
                 positions[key] = fact.position
         self._db.execute("BEGIN")
         for (task, ref), position in positions.items():
             view = views[task, ref]
             assert view is not None, "only those that moved"
-            row = (*_names(ref), task, view.sender, view.state, view.since, position, _ENCODER.encode(view.save()))
+            row = (*_names(ref), task, view.sender, view.state, view.status.timestamp, position, _ENCODER.encode(view.save()))
             self._db.execute("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._db.execute("COMMIT")
 

@@ -82,9 +82,9 @@ class Projection:
         return Saved(self.sender, self._status, self._metadata, self.questions)
 
     @property
-    def since(self) -> str:
-        """Since when it is where it is; empty if nothing is known of the task."""
-        return self._status.timestamp
+    def status(self) -> Status:
+        """Where the task is, since when, and what was said then; another object after each change."""
+        return self._status
 
     @property
     def state(self) -> TaskState:
