@@ -109,12 +109,12 @@ def _gateway(env: Mapping[str, str]) -> GatewaySettings:
     def text(name: str) -> str:
         return env.get(f"BUSAGENTS_GATEWAY_{name}") or ""
 
-    port = _number(env, "BUSAGENTS_GATEWAY_PORT", -1)
-    if port != -1 and not (0 <= port < 65536 and port == int(port)):
+    port = _number(env, "BUSAGENTS_GATEWAY_PORT", 0)
+    if not (0 <= port < 65536 and port == int(port)):
         raise ConfigError(f"BUSAGENTS_GATEWAY_PORT={port:g} is no port: set it to 0 (any free one) to 65535, or unset it")
     return GatewaySettings(
         host=text("HOST") or None,
-        port=None if port == -1 else int(port),
+        port=int(port) if text("PORT") else None,
         public_url=text("PUBLIC_URL"),
         keys=text("KEYS"),
         jwks_url=text("JWKS_URL"),

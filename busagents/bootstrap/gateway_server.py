@@ -124,3 +124,4 @@ async def serve(server: GatewayServer, bound: socket.socket, guards: Guards, sto
         await guards.drain(grace)
         server.should_exit = True
     await serving
+    await guards.close()

@@ -127,6 +127,12 @@ class Cards:
             await asyncio.shield(self._looking)
         return self._known
 
+    async def close(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
     async def _look(self) -> None:
         try:
             found = tuple(await self._ask())

@@ -117,6 +117,10 @@ class Guards:
                 task.cancel()
             await self._idle.wait()
 
+    async def close(self) -> None:
+        """Nothing is served any more."""
+        await self._cards.close()
+
     async def _without_caller(self, scope: Scope, headers: Mapping[str, str]) -> Reply | None:
         """What needs no caller: health, cards, a browser's question beforehand. None: it is a call."""
         path, method, host = scope["path"], scope["method"], headers.get("host", "")
