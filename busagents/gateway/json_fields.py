@@ -1,7 +1,6 @@
 """Reading an object of the wire field by field: camelCase or snake_case, null as absent, unknown fields ignored (ProtoJSON).
 
-A wrong field raises InvalidParams with its path. What is read can be stored and written again: no integer that JSON's writer refuses,
-no nesting that ends a stack.
+A wrong field raises InvalidParams with its path. What is read can be stored and written again.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ E = TypeVar("E")
 
 MAX_DEPTH = 100  # as protobuf's own JSON readers
 INT32 = range(-(2**31), 2**31)
-INT64 = range(-(2**63), 2**63)
 URLSAFE = str.maketrans("-_", "+/")
 
 
@@ -213,20 +211,12 @@ def kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def storable(value: Any, path: str, depth: int = 0) -> Any:
-    """The same value if it can be written again: no deeper than MAX_DEPTH, and integers beyond 64 bits as doubles, as in JavaScript."""
-    match value:
-        case str() | bool() | float() | None:
+def storable(value: Any, path: str) -> Any:
+    """The same value, if it is nested no deeper than MAX_DEPTH: whoever writes it again must not end a stack."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        if not nested:
             return value
-        case int():
-            if value in INT64:
-                return value
-            try:
-                return float(value)
-            except OverflowError:
-                raise wrong(path, "has a number that is too large") from None
-    if depth == MAX_DEPTH:
-        raise wrong(path, f"is nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, dict):
-        return {key: storable(item, path, depth + 1) for key, item in value.items()}
-    return [storable(item, path, depth + 1) for item in value]
+        level = [inner for item in nested for inner in (item.values() if isinstance(item, dict) else item)]
+    raise wrong(path, f"is nested deeper than {MAX_DEPTH} levels")

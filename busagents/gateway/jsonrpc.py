@@ -8,7 +8,7 @@ import msgspec
 
 from busagents.gateway.calls import Call, Reader, Result, RpcDialect
 from busagents.gateway.errors import A2AError
-from busagents.gateway.exchange import AT_HTTP_LEVEL, DEFECT, LOG, Exchange, Internal, InvalidRequest, encode
+from busagents.gateway.exchange import AT_HTTP_LEVEL, DEFECT, LOG, Exchange, Internal, InvalidRequest, check_utf8, encode
 from busagents.gateway.json_fields import Fields
 from busagents.gateway.negotiation import V03, V1, not_v1, version
 from busagents.gateway.types import Update
@@ -102,16 +102,16 @@ class JsonRpc:
 
     def _read(self, body: bytes) -> Request:
         try:
-            request = self._decode(body)
-        except msgspec.ValidationError:
+            check_utf8(body)
+            return self._decode(body)
+        except msgspec.ValidationError as error:
             if body.lstrip(b" \t\r\n")[:1] == b"[":
                 raise InvalidRequest("batches are not part of A2A: send each request alone") from None
-            raise InvalidRequest("a request must be an object with `jsonrpc`, `method`, `params` and `id`") from None
+            raise InvalidRequest(f"a request is an object with `jsonrpc`, `method`, `params` and `id`: {error}") from None
         except RecursionError:
             raise InvalidRequest("the request is nested too deep") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ParseError(f"the body is not JSON in UTF-8: {error}") from None
-        return request
 
     def _method(self, exchange: Exchange, request: Request) -> tuple[RpcDialect, Reader]:
         method = request.method

@@ -9,7 +9,17 @@ import msgspec
 
 from busagents.gateway.calls import Call, Reader, RestDialect, Result
 from busagents.gateway.errors import A2AError
-from busagents.gateway.exchange import DEFECT, LOG, Exchange, Internal, InvalidRequest, NoSuchPath, WrongMethod, encode
+from busagents.gateway.exchange import (
+    DEFECT,
+    LOG,
+    Exchange,
+    Internal,
+    InvalidRequest,
+    NoSuchPath,
+    WrongMethod,
+    check_utf8,
+    encode,
+)
 from busagents.gateway.json_fields import Fields, QueryFields
 from busagents.gateway.negotiation import V03, V1, not_v1, version
 from busagents.gateway.types import Update
@@ -90,7 +100,8 @@ class Rest:
         if not body.strip():
             return Fields({})
         try:
-            return Fields(self._decode(body), "")
+            check_utf8(body)
+            return Fields(self._decode(body))
         except RecursionError:
             raise InvalidRequest("the body is nested too deep") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
