@@ -156,7 +156,7 @@ def _read_request(fields: Fields) -> SendRequest:
         raise wrong(fields.at("message"), "is required")
     said, metadata = _read_message(message), fields.object("metadata")
     configuration = fields.inner("configuration")
-    if configuration is None:
+    if configuration is None or fields.get("configuration") == {}:  # clients that configure nothing send it empty
         return SendRequest(said, metadata=metadata)
     push = configuration.inner("pushNotification")
     return SendRequest(
