@@ -8,7 +8,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
+
+import msgspec
 
 from busagents.domain import events as e
 from busagents.domain.codec import derived_id
@@ -18,10 +21,12 @@ from busagents.domain.output_type import convert_output, output_schema
 from busagents.domain.participant import Participant
 from busagents.domain.questions import answer_value
 from busagents.domain.state import Task
+from busagents.domain.storable_text import storable
 from busagents.domain.subjects import check_token
 from busagents.errors import CallFailed, InvalidInput
 from busagents.runtime.performer import Work
 
+_STOP_GRACE = 5.0  # seconds a body that waits may take to clean up
 _LOOKS = 8  # turns of the event loop in which what runs beside a wait may reach a wait of its own
 
 
@@ -41,9 +46,10 @@ class Waits:
         self._task = task
         self._call = call
         self._in_thread = in_thread
-        self._asked = 0
-        self._called: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
+        self._called: set[str] = set()
         self._new: list[e.Recorded] = []
+        self._stopped = False
 
     def records(self, attempt: int) -> list[e.Recorded]:
         """What is to be recorded when the body has stopped: its questions and calls that are new, and that it stopped."""
@@ -56,8 +62,10 @@ class Waits:
             raise InvalidInput("ctx.ask needs a question: a text that a person can answer")
         if timeout is not None and not timeout > 0:
             raise InvalidInput(f"ctx.ask(timeout={timeout}): use seconds above 0, or None to wait for as long as it takes")
-        self._asked += 1
-        scope = (str(self._work.ref), self._task.id, str(self._task.turn), self._call, str(self._asked))
+        question = storable(question)
+        # By its words: an answer must not go to another question, whatever the body comes to first when it runs again.
+        self._asked[question] += 1
+        scope = (str(self._work.ref), self._task.id, str(self._task.turn), self._call, question, str(self._asked[question]))
         required = e.InputRequired(
             derived_id("ask", *scope),
             assistant(question),
@@ -65,11 +73,11 @@ class Waits:
             self._call,
             asker=self._work.ref.participant,
             expires_in=timeout,
-            default=default,
+            default=_plain(default, "the default"),
         )
         known = self._task.asks.get(required.request)
         if known is None:
-            self._new.append(e.Recorded(required, self._task.id, self._task.turn, max(1, self._task.attempt)))
+            self._add(e.Recorded(required, self._task.id, self._task.turn, max(1, self._task.attempt)))
         if known is None or not known.answered or known.given is None:
             return self._wait()
         value = answer_value(known.required, known.given) if known.by else known.required.default
@@ -78,16 +86,15 @@ class Waits:
     def call(self, participant: Participant | str, message: str | Message, output_type: Any = None) -> Any:
         """See ToolContext.call."""
         name = check_token(participant if isinstance(participant, str) else participant.name, "participant")
-        self._called[name] += 1
-        key = f"{self._call} / {name}.{self._called[name]}"
+        request = user(storable(message)) if isinstance(message, str) else _plain(message, "the message", Message)
+        key = self._key(name, request)
         child = self._task.children.get(key)
         if child is None:
             deep = too_deep(self._work.state, self._task)
             if deep is not None:
                 raise CallFailed(f"{name} was not called: {deep}", participant=name, reason="depth")
-            request = user(message) if isinstance(message, str) else message
             schema = output_schema(output_type) if output_type is not None else None
-            self._new.append(delegate(self._work.state, self._task, key, name, request, output_schema=schema))
+            self._add(delegate(self._work.state, self._task, key, name, request, output_schema=schema))
         if child is None or child.outcome is None:
             return self._wait()
         outcome = child.outcome
@@ -100,6 +107,26 @@ class Waits:
                 reason=outcome.reason or outcome.state,
             )
         return self._there(text if output_type is None else convert_output(outcome.output, output_type))
+
+    def stop(self) -> None:
+        """The body is stopped: what it still asks counts for nothing."""
+        self._stopped = True
+
+    def _add(self, recorded: e.Recorded) -> None:
+        if not self._stopped:
+            self._new.append(recorded)
+
+    def _key(self, name: str, request: Message) -> str:
+        """Which of the calls of `name` this is: the one with the same message, else the next one. Calls side by side may come in
+        another order when the body runs again; and what is asked may be worded anew, but is asked once.
+        """
+        prefix = f"{self._call} / {name}."
+        same = (key for key, child in self._task.children.items() if child.delegated.message == request)
+        key = next((key for key in same if key.startswith(prefix) and key not in self._called), None)
+        if key is None:
+            key = next(key for number in count(1) if (key := f"{prefix}{number}") not in self._called)
+        self._called.add(key)
+        return key
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -144,6 +171,20 @@ class _Blocked:
         yield from asyncio.get_running_loop().create_future().__await__()
 
 
+def _plain(value: Any, what: str, type_: Any = Any) -> Any:
+    """The value as the log gives it back.
+
+    Raises:
+        InvalidInput: it is nothing that JSON can say.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=type_)
+    except (TypeError, UnicodeError, RecursionError, msgspec.EncodeError, msgspec.DecodeError) as error:
+        raise InvalidInput(
+            f"{what} is a {type(value).__name__} that cannot be stored ({error}): use text or JSON values"
+        ) from None
+
+
 async def run_to_end_or_wait(body: Coroutine[Any, Any, Any], waits: Waits) -> Any:
     """The body's result.
 
@@ -171,8 +212,10 @@ async def run_to_end_or_wait(body: Coroutine[Any, Any, Any], waits: Waits) -> An
     finally:
         blocked.cancel()
         if not running.done():
+            waits.stop()
             running.cancel()
-            await asyncio.wait({running})
+            await asyncio.wait({running}, timeout=_STOP_GRACE)
+            running.cancel()  # one that catches it and waits again is left behind
 
 
 async def _guarded(body: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from busagents import Agent, FunctionContext, FunctionTask, Limits, agent, tool
+from busagents import Agent, FunctionContext, FunctionTask, Limits, ToolContext, agent, tool
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.inbox import MemoryInbox
 from busagents.adapters.memory.store import MemoryStore
@@ -18,8 +18,10 @@ from busagents.domain.questions import TOO_LATE, settle_questions
 from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
 from busagents.domain.thread import apply_events
+from busagents.domain.tool import Tool
 from busagents.errors import Fenced, TaskFailed
 from busagents.ports.model import ModelRequest
+from busagents.runtime import suspension
 from busagents.runtime.clock import SystemClock
 from busagents.runtime.dead_letter import record_dead_letter
 from busagents.runtime.journal import Journal, OpenThread
@@ -288,3 +290,91 @@ async def test_who_is_given_no_tokens_calls_no_model() -> None:
         task = await client.send("boss", "go", limits=Limits(total_tokens=1))
         with pytest.raises(TaskFailed, match="limit_total_tokens"):
             await task.result(timeout=PATIENCE)
+
+
+def using(one: Tool) -> Agent:
+    """An agent that calls its tool once, then says what it was told."""
+
+    def turn(request: ModelRequest) -> Turn:
+        if request.messages[-1].role != "tool":
+            return call_tools((one.name, {}))
+        return say(",".join(part.content for part in request.messages[-1].parts if hasattr(part, "content")))
+
+    return Agent("a", model=ScriptedModel(turn), tools=[one])
+
+
+async def test_an_answer_never_goes_to_another_question_although_the_tool_comes_to_that_one_first_when_it_runs_again() -> None:
+    ran: list[str] = []
+
+    @tool
+    async def order(ctx: ToolContext) -> str:
+        """Order."""
+        ran.append("run")
+
+        async def cached(question: str) -> str:
+            if len(ran) == 1:
+                await asyncio.sleep(3600)  # slow at first, there at once from then on
+            answer: str = await ctx.ask(question)
+            return answer
+
+        async def at_once(question: str) -> str:
+            answer: str = await ctx.ask(question)
+            return answer
+
+        size, colour = await asyncio.gather(cached("Which size?"), at_once("Which colour?"))
+        return f"{size} and {colour}"
+
+    async with working(MemoryStore(), using(order)) as client:
+        task = await client.send("a", "go")
+        answers = {"Which size?": "large", "Which colour?": "red"}
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(2):
+                question = await task.question()
+                assert question is not None
+                await task.reply(answers[question.text], request=question.request)
+        assert (await task.result(timeout=PATIENCE)).text == "large and red"
+
+
+async def test_results_of_calls_side_by_side_stay_with_their_messages_when_they_are_made_in_another_order() -> None:
+    ran: list[str] = []
+
+    @agent("chief")
+    async def chief(task: FunctionTask, ctx: FunctionContext) -> str:
+        ran.append("run")
+        texts = ["a", "b"] if len(ran) == 1 else ["b", "a"]
+        answers = await asyncio.gather(*(ctx.call("kid", text) for text in texts))
+        return ",".join(f"{text}={answer}" for text, answer in sorted(zip(texts, answers, strict=True)))
+
+    async with working(MemoryStore(), chief, kid) as client:
+        assert (await (await client.send("chief", "go")).result(timeout=PATIENCE)).text == "a=A,b=B"
+
+
+async def test_a_tool_that_catches_its_own_stop_and_asks_again_has_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspension, "_STOP_GRACE", 0.1)
+
+    @tool
+    async def stubborn(ctx: ToolContext) -> str:
+        """Ask, and ask again when stopped."""
+        try:
+            return f"heard {await ctx.ask('Well?')}"
+        except asyncio.CancelledError:
+            return f"heard {await ctx.ask('Really?')}"
+
+    async with working(MemoryStore(), using(stubborn)) as client:
+        task = await client.send("a", "go")
+        async with asyncio.timeout(PATIENCE):
+            assert await task.question() is not None
+        assert len(await task.questions()) == 1
+        await task.reply("yes")
+        assert (await task.result(timeout=PATIENCE)).text == "heard yes"
+
+
+async def test_a_default_that_cannot_be_stored_is_the_tools_own_error() -> None:
+    @tool
+    async def wrong(ctx: ToolContext) -> str:
+        """Ask wrongly."""
+        return str(await ctx.ask("Well?", timeout=1.0, default=object()))
+
+    async with working(MemoryStore(), using(wrong)) as client:
+        text = (await (await client.send("a", "go")).result(timeout=PATIENCE)).text
+        assert "InvalidInput: the default is a object that cannot be stored" in text
