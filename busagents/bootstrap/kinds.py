@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from busagents.bootstrap.models import resolve_model
 from busagents.bootstrap.remote import remote_kind
+from busagents.bootstrap.synadia_agents import synadia_kind
 from busagents.domain.agent import Agent
 from busagents.domain.agent_decider import AgentPolicy
 from busagents.domain.function import Function
@@ -20,6 +21,8 @@ from busagents.domain.person_decider import person_policy
 from busagents.domain.remote_agent import RemoteAgent
 from busagents.domain.swarm import Swarm
 from busagents.domain.swarm_decider import swarm_policy
+from busagents.domain.synadia_agent import SynadiaAgent
+from busagents.domain.synadia_facade import SynadiaFacade
 from busagents.domain.tool import Approval, Tool
 from busagents.domain.tool_calls import Target, ToolPolicy
 from busagents.ports.log import Bus
@@ -33,8 +36,8 @@ from busagents.runtime.session_values import SessionValues
 from busagents.runtime.thread_runner import Policy
 from busagents.settings import Settings
 
-Definition = Agent | Function | Person | Swarm | Graph | RemoteAgent
-Service = Definition | Gateway
+Definition = Agent | Function | Person | Swarm | Graph | RemoteAgent | SynadiaAgent
+Service = Definition | Gateway | SynadiaFacade
 """What a file can declare and a process runs."""
 
 
@@ -71,6 +74,8 @@ def kind_of(definition: Definition, bus: Bus, settings: Settings, owner: str, fe
             return Kind(graph_policy(definition, owner), GraphPerformer(definition))
         case RemoteAgent():
             return Kind(*remote_kind(definition, owner, feed.add))
+        case SynadiaAgent():
+            return Kind(*synadia_kind(definition, bus, owner, feed.add))
 
 
 def _agent(agent: Agent, shared: SessionValues, settings: Settings, owner: str, feed: LiveFeed) -> Kind:

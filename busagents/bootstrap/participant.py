@@ -16,6 +16,7 @@ from busagents.adapters.jetstream.provision import provision
 from busagents.bootstrap.kinds import Definition, Service, kind_name, kind_of
 from busagents.bootstrap.services import load_with_parts
 from busagents.domain.gateway import Gateway
+from busagents.domain.synadia_facade import SynadiaFacade
 from busagents.errors import BusAgentsError, BusError
 from busagents.ports.clock import Clock
 from busagents.ports.log import Bus
@@ -136,6 +137,10 @@ async def _run(definition: Service, url: str, **how: Any) -> None:
         from busagents.bootstrap.gateway import run_gateway  # only its process loads an HTTP server
 
         await run_gateway(definition, url, **how)
+    elif isinstance(definition, SynadiaFacade):
+        from busagents.bootstrap.synadia import run_facade
+
+        await run_facade(definition, url, **how)
     else:
         await run_participant(definition, url, **how)
 
