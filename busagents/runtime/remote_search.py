@@ -63,9 +63,8 @@ async def _of_context(peer: RemotePeer, ref: ThreadRef, outbound: Outbound) -> A
         return "not known"
     tasks = await peer.find(outbound.context or own_context(ref))
     named = [task for task in tasks if outbound.id in task.received]
-    if named:
-        return named[0]
-    return tasks[0] if len(tasks) == 1 and not outbound.context else "not known"
+    found = named or (tasks if len(tasks) == 1 and not outbound.context else [])
+    return await peer.get(found[0].id) if found else "not known"  # listed tasks come without their results
 
 
 async def _of_task(peer: RemotePeer, outbound: Outbound, link: Link) -> Answer:

@@ -15,9 +15,8 @@ from a2a.server.events import EventQueue
 from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes, create_rest_routes
 from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
-from a2a.types.a2a_pb2 import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, Message, Part, Role, TaskState
+from a2a.types.a2a_pb2 import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, Message, Part, Role, TaskState, TaskStatus
 from a2a.types.a2a_pb2 import Task as WireTask
-from a2a.types.a2a_pb2 import TaskStatus
 from google.protobuf import json_format, struct_pb2
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,13 +26,14 @@ Version = Literal["1.0", "0.3"]
 
 
 class Script(AgentExecutor):
-    """Does what the text says: `echo …`, `words …` (streamed), `fail …`, `reject …`, `ask …`, `auth …`, `message …`, `file`, `data`,
+    """Does what the text says: `echo …`, `words …` (streamed; `slowly …`: from the second on at `go`), `fail …`, `reject …`, `ask …`, `auth …`, `message …`, `file`, `data`,
     `cancel`, `wait` (until `go`, or canceled), `crash`. An answer to a question is echoed.
     """
 
     def __init__(self) -> None:
         self.received: list[str] = []
         self.ids: list[str] = []
+        self.tasks: list[str] = []
         self.contexts: list[str] = []
         self.canceled: list[str] = []
         self.begun = asyncio.Event()
@@ -42,9 +42,10 @@ class Script(AgentExecutor):
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         """See AgentExecutor."""
         assert context.message is not None
-        text = context.get_user_input()
+        text = context.get_user_input().partition("\n")[0]
         self.received.append(text)
         self.ids.append(context.message.message_id)
+        self.tasks.append(context.task_id or "")
         self.contexts.append(context.context_id or "")
         word, _, rest = text.partition(" ")
         if word == "message":
@@ -73,8 +74,8 @@ class Script(AgentExecutor):
                 await updater.requires_auth(_says(context, rest))
             case "cancel":
                 await updater.cancel(_says(context, rest))
-            case "words":
-                await self._words(updater, rest)
+            case "words" | "slowly":
+                await self._words(updater, rest, slowly=word == "slowly")
             case "file":
                 await updater.add_artifact(
                     [Part(raw=b"\x00\x01\xff", media_type="image/png", filename="dot.png")], name="picture"
@@ -92,10 +93,11 @@ class Script(AgentExecutor):
                 await updater.add_artifact([Part(text=f"echo: {rest if word == 'echo' else text}")])
                 await updater.complete()
 
-    async def _words(self, updater: TaskUpdater, rest: str) -> None:
+    async def _words(self, updater: TaskUpdater, rest: str, *, slowly: bool) -> None:
         for number, word in enumerate(rest.split(" ")):
             await updater.add_artifact([Part(text=f"{word} ")], artifact_id="text", append=number > 0)
-            await asyncio.sleep(0.01)
+            if slowly:
+                await self.go.wait()
         await updater.complete()
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
@@ -150,7 +152,7 @@ class Watched:
 _OPERATIONS = (
     "SendMessage", "SendStreamingMessage", "GetTask", "ListTasks", "CancelTask", "SubscribeToTask",
     "message/send", "message/stream", "tasks/get", "tasks/cancel", "tasks/resubscribe",
-    "/message:send", "/message:stream", ":cancel", ":subscribe",
+    "/message:send", "/message:stream", "/v1/message:send", "/v1/message:stream", ":cancel", ":subscribe",
 )  # fmt: skip
 
 
@@ -207,8 +209,6 @@ async def a2a_peer(
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started:
-            await asyncio.sleep(0.01)
         yield Peer(url, script, watched)
     finally:
         server.should_exit = True
