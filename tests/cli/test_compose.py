@@ -13,14 +13,17 @@ import pytest
 import typer
 import yaml
 
+from busagents.bootstrap.gateway_options import gateway_options
 from busagents.bootstrap.services import discover, load_definition
 from busagents.cli import run
+from busagents.domain.gateway import Gateway
 from busagents.runtime.supervisor.nats_config import find_nats_server
 from busagents.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = "deploy/nats-cluster.conf"
 SECRET = "a1b2c3"
+KEY = "0123456789abcdef"
 
 
 class Environment(dict[str, str]):
@@ -63,7 +66,8 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def services(text: str) -> dict[str, Any]:
-    return dict(interpolated(yaml.safe_load(text)["services"], {"BUSAGENTS_NATS_PASSWORD": SECRET}))
+    given = {"BUSAGENTS_NATS_PASSWORD": SECRET, "BUSAGENTS_GATEWAY_KEYS": f"me={KEY}"}
+    return dict(interpolated(yaml.safe_load(text)["services"], given))
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +116,23 @@ def test_participants_know_every_node(participants: dict[str, Any], nodes: dict[
         assert list(service["depends_on"]) == list(nodes)
 
 
+def test_the_gateway_is_reached_from_this_machine_by_callers_with_keys(participants: dict[str, Any]) -> None:
+    service = participants["gateway"]
+    settings = load_settings(service["environment"]).gateway
+    definition = load_definition(str(ROOT / "services" / "gateway.py"))
+    assert isinstance(definition, Gateway)
+    options = gateway_options(definition, settings, "1.0.0")
+    assert [key.name for key in options.keys] == ["me"]
+    assert options.allowed_hosts == ("*",)
+    assert service["ports"] == [f"127.0.0.1:{options.port}:{options.port}"]
+    assert f":{options.port}/readyz" in service["healthcheck"]["test"][-1]
+
+
+def test_without_keys_the_gateway_is_refused(text: str) -> None:
+    with pytest.raises(KeyError, match="set BUSAGENTS_GATEWAY_KEYS in"):
+        interpolated(yaml.safe_load(text), {"BUSAGENTS_NATS_PASSWORD": SECRET})
+
+
 def test_three_nodes_use_the_settings_file_and_give_it_every_variable(nodes: dict[str, Any]) -> None:
     used = set(re.findall(r"\$(\w+)", re.sub(r"(?m)#.*$", "", (ROOT / SETTINGS).read_text())))
     assert len(nodes) == 3
@@ -152,7 +173,7 @@ def test_without_a_password_it_is_refused_and_none_is_in_the_file(text: str, ser
 
 def test_what_it_publishes_is_for_this_machine_only(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", ())]
-    assert len(published) == len(set(published)) == 3
+    assert len(published) == len(set(published)) == 4
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
