@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -150,7 +150,7 @@ class BusOfGateway:
 
 
 class ThreadWatch:
-    """gateway.bus.Watch. Iterate over it once."""
+    """gateway.bus.Watch."""
 
     def __init__(
         self,
@@ -173,7 +173,8 @@ class ThreadWatch:
         self._after = after
         self._fresh = fresh
 
-    async def __aiter__(self) -> AsyncIterator[Fact | Piece]:
+    async def items(self) -> AsyncGenerator[Fact | Piece, None]:
+        """See Watch.items."""
         turn, text = OpenTurn(), LiveText(self._bus, self._ref)
         for fact in self.past:
             if fact.kind == "ev":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -56,7 +56,7 @@ class OnBus(msgspec.Struct, frozen=True):
 
 
 class Watch(Protocol):
-    """A task that is followed. Behind `past`, iterating gives what its thread's owner records, each fact once and in the log's
+    """A task that is followed. Behind `past`, `items` gives what its thread's owner records, each fact once and in the log's
     order, and between them what is written right now; without end. It holds a place in the log, not a queue: who is slow is
     fed from the log.
     """
@@ -66,7 +66,9 @@ class Watch(Protocol):
         """What was stored when the watch began, what others wrote included."""
         ...
 
-    def __aiter__(self) -> AsyncIterator[Fact | Piece]: ...
+    def items(self) -> AsyncGenerator[Fact | Piece, None]:
+        """What comes. Iterate over it once."""
+        ...
 
     async def close(self) -> None:
         """Stop. The task goes on."""

@@ -19,7 +19,7 @@ class Following:
         self.view = view
         self.items = view.replay(watch.past, upto=upto)
         self._watch = watch
-        self._coming = aiter(watch)
+        self._coming = watch.items()
 
     async def next(self) -> tuple[Fact | None, list[StreamItem]]:
         """The next fact, taken, or None for something live; and its updates."""
@@ -49,4 +49,5 @@ class Following:
 
     async def close(self) -> None:
         """Stop following. The task goes on."""
+        await self._coming.aclose()
         await self._watch.close()

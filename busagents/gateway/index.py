@@ -7,7 +7,7 @@ import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -35,7 +35,7 @@ CREATE INDEX context ON task (session, sender);
 """
 _ENCODER = msgspec.json.Encoder()
 _SAVED = msgspec.json.Decoder(Saved)
-_CURSOR = msgspec.json.Decoder(tuple[str, int, str])
+_CURSOR = msgspec.json.Decoder(tuple[str, Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], str])
 
 
 class TaskIndex:

@@ -24,7 +24,7 @@ from busagents.gateway.place import Place
 from busagents.gateway.projection import Projection
 from busagents.gateway.push_store import PushStore
 from busagents.gateway.sending import Sender
-from busagents.gateway.sent import sender_of, task_ref
+from busagents.gateway.sent import is_token, sender_of, task_ref
 from busagents.gateway.types import (
     Caller,
     Exposed,
@@ -183,7 +183,8 @@ class LogService:
             following = await self._follow(caller, ref, task_id)
             await self._sender.answer(caller, ref, following, request)
         else:
-            if not self._exposure.exposes(participant) or not await self._bus.known(participant):
+            named = is_token(participant) and self._exposure.exposes(participant)
+            if not named or not await self._bus.known(participant):
                 raise InvalidParams(f"no participant {participant[:80]!r} can be called here: its name is in the agent card")
             following = await self._sender.submit(caller, participant, request)
         if request.push is not None and self._push is not None:

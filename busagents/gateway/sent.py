@@ -9,7 +9,7 @@ import msgspec
 
 from busagents.domain.codec import derived_id, sha256_hex
 from busagents.domain.events import TaskSubmitted
-from busagents.domain.subjects import ThreadRef
+from busagents.domain.subjects import ThreadRef, check_token
 from busagents.errors import InvalidName
 from busagents.gateway.bus import Submission
 from busagents.gateway.errors import InvalidParams
@@ -51,15 +51,21 @@ def caller_name(sender: str) -> str:
     return sender.removeprefix(_SENDER) if sender.startswith(_SENDER) else ""
 
 
+def is_token(name: str) -> bool:
+    """Whether a subject can hold the name."""
+    try:
+        check_token(name, "name")
+    except InvalidName:
+        return False
+    return True
+
+
 def task_ref(task_id: str) -> ThreadRef | None:
     """The thread of a task that a gateway submitted, from its id alone: `<participant>.<session>.<token>`."""
     tokens = task_id.split(".")
     if len(tokens) != 3:
         return None
-    try:
-        return ThreadRef(tokens[0], tokens[1]).checked()
-    except InvalidName:
-        return None
+    return ThreadRef(tokens[0], tokens[1]) if all(map(is_token, tokens)) else None
 
 
 def digest(request: SendRequest) -> str:
