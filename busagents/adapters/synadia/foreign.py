@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator
 import msgspec
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from busagents.adapters.synadia import subjects, wire
 from busagents.domain.messages import Message
@@ -17,6 +19,7 @@ from busagents.ports.foreign import Asked, ForeignItem, Refused
 
 _QUIET = 0.3  # seconds without another answer after which discovery is over
 _LONGEST = 2.0  # seconds discovery takes at most
+_KNOWN = 30.0  # seconds until an agent is looked up again
 _PREFERRED = (subjects.MAIN_SESSION, "default")  # where no session is named
 _NO_RESPONDERS = "503"
 
@@ -47,7 +50,7 @@ class Found(msgspec.Struct, frozen=True, order=True):
 
 
 async def discover(client: Client, agent: str = "", owner: str = "", session: str = "") -> list[Found]:
-    """The agents of protocol 0.3 that answer and fit, sorted by name."""
+    """The agents of protocol 0.3 that answer and fit, sorted by name; one, if only one can fit."""
     found: list[Found] = []
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox)
@@ -61,6 +64,8 @@ async def discover(client: Client, agent: str = "", owner: str = "", session: st
                 item = _found(message.data)
                 if item is not None and _fits(item, agent, owner, session):
                     found.append(item)
+                    if agent and owner and session:  # others are instances of it
+                        break
     except (TimeoutError, nats.errors.TimeoutError):
         pass  # the time is up: these are all
     finally:
@@ -69,13 +74,15 @@ async def discover(client: Client, agent: str = "", owner: str = "", session: st
 
 
 class SynadiaPeer:
-    """ports.foreign.ForeignAgent: one agent, looked up anew for each prompt."""
+    """ports.foreign.ForeignAgent: one agent, looked up now and then."""
 
     def __init__(self, client: Client, agent: str, owner: str = "", session: str = "") -> None:
         self._client = client
         self._agent = agent
         self._owner = owner
         self._session = session
+        self._found: Found | None = None
+        self._found_until = 0.0
 
     async def prompt(self, message: Message) -> AsyncGenerator[ForeignItem, None]:
         """See ForeignAgent.prompt."""
@@ -94,35 +101,44 @@ class SynadiaPeer:
             await self._client.publish(question.reply_to, wire.prompt_bytes(message))
 
     async def _prompt(self, message: Message) -> AsyncGenerator[ForeignItem, None]:
-        place = self._choose(await discover(self._client, self._agent, self._owner, self._session))
-        if place is None:
-            yield Refused(
-                "unavailable", f"no agent {self._wanted()} answers discovery on this NATS: start it, then redrive the task"
-            )
-            return
         payload = wire.prompt_bytes(message)
-        problem = _local_problem(place, payload, self._client.max_payload, files=bool(wire.split_parts(message.parts)[1]))
-        if problem is not None:
-            yield Refused("bad_request", problem)
-            return
+        files = bool(wire.split_parts(message.parts)[1])
         inbox = self._client.new_inbox()
         subscription = await self._client.subscribe(inbox)
         try:
-            await self._client.publish(place.subject, payload, reply=inbox)
             while True:
-                reply = await subscription.next_msg(timeout=None)
-                if wire.is_end(reply.data, reply.headers):
+                place, known = await self._place()
+                if place is None:
+                    text = f"no agent {self._wanted()} answers discovery on this NATS: start it, then redrive the task"
+                    yield Refused("unreachable", text)
                     return
-                if reply.headers and reply.headers.get("Status") == _NO_RESPONDERS:
+                problem = _local_problem(place, payload, self._client.max_payload, files=files)
+                if problem is not None:
+                    yield Refused("bad_request", problem)
+                    return
+                await self._client.publish(place.subject, payload, reply=inbox)
+                first = await subscription.next_msg(timeout=None)
+                if not first.headers or first.headers.get("Status") != _NO_RESPONDERS:
+                    break
+                self._found = None  # it has gone, and nobody got the prompt
+                if not known:
                     yield Refused("unreachable", f"agent {self._wanted()} went away before it was prompted: redrive the task")
                     return
-                item = wire.read_reply(reply.data, reply.headers)
-                yield item
-                if isinstance(item, Refused):
-                    return
+            async with contextlib.aclosing(_answer(subscription, first)) as items:
+                async for item in items:
+                    yield item
         finally:
             with contextlib.suppress(nats.errors.Error):  # the connection is gone, and it with it
                 await subscription.unsubscribe()
+
+    async def _place(self) -> tuple[Found | None, bool]:
+        """Where it is, and whether that was known from before."""
+        now = asyncio.get_running_loop().time()
+        if self._found is not None and now < self._found_until:
+            return self._found, True
+        self._found = self._choose(await discover(self._client, self._agent, self._owner, self._session))
+        self._found_until = now + _KNOWN
+        return self._found, False
 
     def _choose(self, found: list[Found]) -> Found | None:
         return min(found, key=lambda item: (_rank(item.session), item), default=None)
@@ -131,6 +147,16 @@ class SynadiaPeer:
         owner = f" of owner {self._owner!r}" if self._owner else ""
         session = f", session {self._session!r}" if self._session else ""
         return f"{self._agent!r}{owner}{session}"
+
+
+async def _answer(subscription: Subscription, first: Msg) -> AsyncGenerator[ForeignItem, None]:
+    """What an answer says, up to its end or the error that ends it."""
+    reply = first
+    while not wire.is_end(reply.data, reply.headers):
+        yield (item := wire.read_reply(reply.data, reply.headers))
+        if isinstance(item, Refused):
+            return
+        reply = await subscription.next_msg(timeout=None)
 
 
 def _rank(session: str) -> int:
