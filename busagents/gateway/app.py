@@ -6,6 +6,7 @@ calls; `extra_routes` are Starlette's. Who calls is asked of `caller_of` before 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,17 +15,20 @@ from starlette.routing import BaseRoute, Match, Router
 from busagents.gateway.callers import caller_of as caller_in_scope
 from busagents.gateway.calls import CardFor, RestDialect, RpcDialect
 from busagents.gateway.errors import A2AError
-from busagents.gateway.exchange import Exchange, Framing, NoSuchPath, Receive, Scope, SendMessage, Wiring, WrongMethod, segments
+from busagents.gateway.exchange import Exchange, Framing, Receive, Scope, SendMessage, Wiring, segments
 from busagents.gateway.jsonrpc import JsonRpc, RpcFraming
 from busagents.gateway.negotiation import NO_EXTENSIONS, ExtensionsOf
 from busagents.gateway.rest import Rest, RestFraming, no_such_path
 from busagents.gateway.service import GatewayService
 from busagents.gateway.types import Caller, Exposed
+from busagents.gateway.wire_errors import Internal, NoSuchPath, WrongMethod
 from busagents.gateway.wire_v1 import WireV1
 
 ASGIApp = Callable[[Scope, Receive, SendMessage], Awaitable[None]]
 Known = Callable[[], Awaitable[Sequence[Exposed]]]
 
+LOG = logging.getLogger(__name__)
+NO_PAGE = "this is an agent's URL: POST JSON-RPC to it; its card is at /.well-known/agent-card.json below it"
 MAX_BODY = 10 * 1024 * 1024
 PREFIXES = frozenset(["agents", "a2a"])
 
@@ -53,7 +57,7 @@ def make_app(
         extensions_of: a participant's extensions. Those that are required are enforced.
         card_for: a participant's extended card; without it there are none.
         rpc_v03, rest_v03: the dialects of 0.3; without them its calls are answered with VersionNotSupported.
-        extra_routes: what else is served, where no agent's path is.
+        extra_routes: what else is served, where no agent's path is; what they have below `/v1` goes before 0.3's paths.
         max_body: bytes of a request.
         keep_alive: seconds after which a quiet stream gets a comment.
         body_time: seconds a body may take to arrive.
@@ -110,33 +114,37 @@ class App:
         if scope["type"] != "http":
             await serve_no_http(scope, receive, send)
             return
-        exchange = Exchange(self._wiring, scope, receive, send)
         path = segments(scope)
         name = ""
         if path[0] in PREFIXES and len(path) > 1:
             name, path = path[1], path[2:] or ("",)
         at_agent = path == ("",)
+        is_rpc = at_agent and scope["method"] == "POST"
         found = None if at_agent else self._rest.find(path)
-        is_call = found is not None or (at_agent and scope["method"] == "POST")
-        if not is_call and self._extra is not None and self._is_extra(scope):
+        if not is_rpc and (found is None or path[0] == "v1") and self._extra is not None and self._is_extra(scope):
             await self._extra(scope, receive, send)
             return
+        exchange = Exchange(self._wiring, scope, receive, send, self._rpc_errors if is_rpc else self._rest_errors)
         try:
             if found is None and not at_agent:
                 raise no_such_path(path)
             exchange.caller = self._caller_of(scope)
             exchange.participant = await self._agents.at(name)
-            if at_agent and scope["method"] != "POST":
-                raise WrongMethod(
-                    "this is an agent's URL: POST JSON-RPC to it; its card is at /.well-known/agent-card.json", "POST"
-                )
+            if found is not None:
+                await self._rest.serve(exchange, found)
+            elif is_rpc:
+                await self._rpc.serve(exchange)
+            else:
+                raise WrongMethod(NO_PAGE, "POST")
         except A2AError as error:
-            await exchange.refuse(error, self._rpc_errors if at_agent and scope["method"] == "POST" else self._rest_errors)
-            return
-        if found is None:
-            await self._rpc.serve(exchange)
-        else:
-            await self._rest.serve(exchange, found)
+            if exchange.started:
+                raise
+            await exchange.refuse(error)
+        except Exception:
+            LOG.exception("a call failed")
+            if exchange.started:
+                raise
+            await exchange.refuse(Internal())
 
     def _is_extra(self, scope: Scope) -> bool:
         routes = self._extra.routes if self._extra is not None else []

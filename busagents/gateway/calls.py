@@ -169,7 +169,8 @@ async def carry_out(service: GatewayService, card_for: CardFor | None, caller: C
         case ListPush(task_id):
             return await service.list_push(caller, task_id)
         case DeletePush(task_id, config_id):
-            return await service.delete_push(caller, task_id, config_id)
+            await service.delete_push(caller, task_id, config_id)
+            return None
         case ExtendedCard():
             if card_for is None:
                 raise UnsupportedOperation(f"Agent {participant!r} has no extended card; its card says so")

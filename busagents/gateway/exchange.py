@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,75 +11,24 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from busagents.gateway.calls import Call, CardFor, Result, Send, SendStream, Subscribe, carry_out, is_stream, open_stream
-from busagents.gateway.errors import A2AError, InvalidAgentResponse, TooManyRequests, Unavailable
+from busagents.gateway.errors import A2AError, InvalidAgentResponse
 from busagents.gateway.json_fields import wrong
 from busagents.gateway.negotiation import ExtensionsOf, activated
 from busagents.gateway.presence import Presence
 from busagents.gateway.service import GatewayService
 from busagents.gateway.sse import EventStream
 from busagents.gateway.types import Caller, Update
+from busagents.gateway.wire_errors import BodyTooLarge, BodyTooSlow, MediaTypeUnknown, error_headers
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 SendMessage = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-DEFECT = "the gateway failed: its log tells more"
-LOG = logging.getLogger("busagents.gateway")
 MAX_KEY = 255  # characters of an Idempotency-Key
 READ_ON = 4  # times `max_body`; so far a body that is too large is read
 WATCH_AFTER = 1.0  # seconds; a call that takes longer is given up when its caller leaves
 JSON_TYPES = frozenset([b"application/json", b"application/a2a+json"])
 _ENCODE = msgspec.json.Encoder().encode
-
-
-class BodyTooLarge(A2AError):
-    """More than `max_body` bytes."""
-
-    code, http, reason, grpc = -32600, 413, "BODY_TOO_LARGE", "OUT_OF_RANGE"
-
-
-class BodyTooSlow(A2AError):
-    """It did not arrive in time, or the caller left."""
-
-    code, http, reason, grpc = -32600, 408, "BODY_TOO_SLOW", "DEADLINE_EXCEEDED"
-
-
-class MediaTypeUnknown(A2AError):
-    """The body is not declared as JSON."""
-
-    code, http, reason, grpc = -32600, 415, "MEDIA_TYPE_NOT_SUPPORTED", "INVALID_ARGUMENT"
-
-
-class InvalidRequest(A2AError):
-    """Not a request."""
-
-    code, http, reason, grpc = -32600, 400, "INVALID_REQUEST", "INVALID_ARGUMENT"
-
-
-class Internal(A2AError):
-    """A defect of ours; the log of the gateway has it."""
-
-    reason = "INTERNAL_ERROR"
-
-
-class NoSuchPath(A2AError):
-    """Nothing is served there."""
-
-    code, http, reason, grpc = -32601, 404, "METHOD_NOT_FOUND", "NOT_FOUND"
-
-
-class WrongMethod(A2AError):
-    """The path is there, for other HTTP methods. `allowed` is the header `Allow`."""
-
-    code, http, reason, grpc = -32600, 405, "METHOD_NOT_ALLOWED", "UNIMPLEMENTED"
-
-    def __init__(self, message: str, allowed: str) -> None:
-        super().__init__(message)
-        self.allowed = allowed
-
-
-AT_HTTP_LEVEL = (BodyTooLarge, BodyTooSlow, MediaTypeUnknown, NoSuchPath, WrongMethod, TooManyRequests, Unavailable)
-"""Of these, HTTP's status tells also in JSON-RPC, whose errors are else in a 200: proxies and clients act on it."""
 
 
 class Framing(Protocol):
@@ -118,10 +65,23 @@ class Wiring:
 class Exchange:
     """A request and the way to answer it. `path` are the segments below the agent's URL."""
 
-    __slots__ = ("_receive", "_scope", "_send", "active", "caller", "headers", "participant", "path", "started", "wiring")
+    __slots__ = (
+        "_receive",
+        "_scope",
+        "_send",
+        "active",
+        "caller",
+        "framing",
+        "headers",
+        "participant",
+        "path",
+        "started",
+        "wiring",
+    )
 
-    def __init__(self, wiring: Wiring, scope: Scope, receive: Receive, send: SendMessage) -> None:
+    def __init__(self, wiring: Wiring, scope: Scope, receive: Receive, send: SendMessage, framing: Framing) -> None:
         self.wiring = wiring
+        self.framing = framing
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -194,15 +154,15 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": b"" if self.method == "HEAD" else body})
 
-    async def refuse(self, error: A2AError, framing: Framing) -> None:
+    async def refuse(self, error: A2AError) -> None:
         """An error as the answer."""
-        status, body = framing.error(error)
-        await self.reply(status, body, framing.media_type, error_headers(error))
+        status, body = self.framing.error(error)
+        await self.reply(status, body, self.framing.media_type, error_headers(error))
 
-    async def answer(self, call: Call, framing: Framing) -> None:
-        """Carry the call out and answer with its result or its stream; errors go up until the answer has begun."""
+    async def answer(self, call: Call) -> None:
+        """Carry the call out and answer with its result or its stream. Errors go up until the answer has begun."""
         call = self._with_headers(call)
-        wiring = self.wiring
+        wiring, framing = self.wiring, self.framing
         if is_stream(call):
             items = open_stream(wiring.service, self.caller, self.participant, call)
             stream = EventStream(items, framing, wiring.keep_alive, self._active_header())
@@ -246,19 +206,6 @@ def check_utf8(body: bytes) -> None:
     """The decoder does not look at what it passes over or gives back raw. Raises UnicodeDecodeError."""
     if not body.isascii():
         body.decode()
-
-
-def error_headers(error: A2AError) -> tuple[tuple[bytes, bytes], ...]:
-    """What an error has to say in headers."""
-    if isinstance(error, TooManyRequests):
-        return ((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))),)
-    if isinstance(error, Unavailable):
-        return ((b"retry-after", b"1"),)
-    if isinstance(error, WrongMethod):
-        return ((b"allow", error.allowed.encode()),)
-    if isinstance(error, BodyTooLarge | BodyTooSlow):
-        return ((b"connection", b"close"),)  # the rest of the body is not read
-    return ()
 
 
 def segments(scope: Scope) -> tuple[str, ...]:

@@ -8,26 +8,16 @@ import msgspec
 
 from busagents.gateway.calls import Call, Reader, Result, RpcDialect
 from busagents.gateway.errors import A2AError
-from busagents.gateway.exchange import AT_HTTP_LEVEL, DEFECT, LOG, Exchange, Internal, InvalidRequest, check_utf8, encode
+from busagents.gateway.exchange import Exchange, check_utf8, encode
 from busagents.gateway.json_fields import Fields
 from busagents.gateway.negotiation import V03, V1, not_v1, version
 from busagents.gateway.types import Update
+from busagents.gateway.wire_errors import AT_HTTP_LEVEL, InvalidRequest, MethodNotFound, ParseError
 from busagents.gateway.wire_v1 import WireV1, error_details
 
 NULL = b"null"
+ID_BEGINS = frozenset([*(b"%d" % digit for digit in range(10)), b'"', b"-", b"n"])
 SHOWN = 80  # characters of a wrong value in an error
-
-
-class ParseError(A2AError):
-    """Not JSON."""
-
-    code, http, reason, grpc = -32700, 400, "PARSE_ERROR", "INVALID_ARGUMENT"
-
-
-class MethodNotFound(A2AError):
-    """No such method."""
-
-    code, http, reason, grpc = -32601, 404, "METHOD_NOT_FOUND", "NOT_FOUND"
 
 
 class Request(msgspec.Struct):
@@ -42,7 +32,7 @@ class Request(msgspec.Struct):
 class RpcFraming:
     """One exchange in one version."""
 
-    __slots__ = ("_close", "_dialect", "_open", "ident")
+    __slots__ = ("_dialect", "_open", "ident")
 
     media_type = b"application/json"
     error_event = b""
@@ -79,26 +69,16 @@ class JsonRpc:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request."""
-        framing = RpcFraming(self._v1)
-        try:
-            request = self._read(await exchange.body())
-            ident = bytes(request.id)
-            if ident[:1] not in b'"-0123456789n':
-                raise InvalidRequest("`id` must be a string, a number or null")
-            framing = RpcFraming(self._v1, ident)
-            dialect, reader = self._method(exchange, request)
-            framing = RpcFraming(dialect, ident)
-            exchange.agree_on_extensions()
-            await exchange.answer(reader(Fields({} if request.params is None else request.params)), framing)
-        except A2AError as error:
-            if exchange.started:
-                raise
-            await exchange.refuse(error, framing)
-        except Exception:
-            LOG.exception("a call failed")
-            if exchange.started:
-                raise
-            await exchange.refuse(Internal(DEFECT), framing)
+        exchange.framing = framing = RpcFraming(self._v1)
+        request = self._read(await exchange.body())
+        framing.ident = bytes(request.id)
+        if framing.ident[:1] not in ID_BEGINS:
+            framing.ident = NULL
+            raise InvalidRequest("`id` must be a string, a number or null")
+        dialect, reader = self._method(exchange, request)
+        exchange.framing = RpcFraming(dialect, framing.ident)
+        exchange.agree_on_extensions()
+        await exchange.answer(reader(Fields({} if request.params is None else request.params)))
 
     def _read(self, body: bytes) -> Request:
         try:

@@ -9,20 +9,11 @@ import msgspec
 
 from busagents.gateway.calls import Call, Reader, RestDialect, Result
 from busagents.gateway.errors import A2AError
-from busagents.gateway.exchange import (
-    DEFECT,
-    LOG,
-    Exchange,
-    Internal,
-    InvalidRequest,
-    NoSuchPath,
-    WrongMethod,
-    check_utf8,
-    encode,
-)
+from busagents.gateway.exchange import Exchange, check_utf8, encode
 from busagents.gateway.json_fields import Fields, QueryFields
 from busagents.gateway.negotiation import V03, V1, not_v1, version
 from busagents.gateway.types import Update
+from busagents.gateway.wire_errors import InvalidRequest, NoSuchPath, WrongMethod
 from busagents.gateway.wire_v1 import WireV1, error_details
 
 BODILESS = frozenset(["GET", "HEAD", "DELETE"])
@@ -72,26 +63,16 @@ class Rest:
     async def serve(self, exchange: Exchange, found: tuple[RestDialect, Mapping[str, Reader]]) -> None:
         """Answer one request."""
         dialect, readers = found
-        framing = RestFraming(dialect)
-        try:
-            reader = readers.get(exchange.method)
-            if reader is None:
-                allowed = ", ".join(readers)
-                raise WrongMethod(f"this path is for {allowed}, not for {exchange.method[:20]}", allowed)
-            asked = version(exchange.header(b"a2a-version"), exchange.query.get("A2A-Version", ""))
-            if dialect is self._v1 and asked != V1:
-                raise not_v1("This path", V03)
-            exchange.agree_on_extensions()
-            await exchange.answer(reader(await self._fields(exchange)), framing)
-        except A2AError as error:
-            if exchange.started:
-                raise
-            await exchange.refuse(error, framing)
-        except Exception:
-            LOG.exception("a call failed")
-            if exchange.started:
-                raise
-            await exchange.refuse(Internal(DEFECT), framing)
+        exchange.framing = RestFraming(dialect)
+        reader = readers.get(exchange.method)
+        if reader is None:
+            allowed = ", ".join(readers)
+            raise WrongMethod(f"this path is for {allowed}, not for {exchange.method[:20]}", allowed)
+        asked = version(exchange.header(b"a2a-version"), exchange.query.get("A2A-Version", ""))
+        if dialect is self._v1 and asked != V1:
+            raise not_v1("This path", V03)
+        exchange.agree_on_extensions()
+        await exchange.answer(reader(await self._fields(exchange)))
 
     async def _fields(self, exchange: Exchange) -> Fields:
         if exchange.method in BODILESS:

@@ -7,11 +7,15 @@ is dropped. A comment goes out when nothing else has for a while, so that proxie
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from busagents.gateway.errors import A2AError
 from busagents.gateway.types import StreamItem, Update
+from busagents.gateway.wire_errors import Internal
+
+LOG = logging.getLogger(__name__)
 
 FULL = 64 * 1024  # bytes; so many wait for the caller before the source does
 COMMENT = b": keep-alive\n\n"
@@ -101,7 +105,7 @@ class EventStream:
                 await asyncio.wait([source])
 
     async def _fill(self) -> A2AError | None:
-        """Read the source to its end; an A2AError is one."""
+        """Read the source to its end; an error is one."""
         items, item_bytes = self._items, self._framing.item
         try:
             async for item in items:
@@ -115,6 +119,9 @@ class EventStream:
                     await self._room.wait()
         except A2AError as error:
             return error
+        except Exception:
+            LOG.exception("a stream failed")
+            return Internal()
         finally:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
