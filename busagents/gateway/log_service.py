@@ -24,7 +24,7 @@ from busagents.gateway.place import Place
 from busagents.gateway.projection import Projection
 from busagents.gateway.push_store import PushStore
 from busagents.gateway.sending import Sender
-from busagents.gateway.sent import is_token, sender_of, task_ref
+from busagents.gateway.sent import is_token, sender_of, submission, task_ref
 from busagents.gateway.types import (
     Caller,
     Exposed,
@@ -181,15 +181,23 @@ class LogService:
             if participant and participant != ref.participant:
                 raise _not_found(task_id)
             following = await self._follow(caller, ref, task_id)
-            await self._sender.answer(caller, ref, following, request)
-        else:
-            named = is_token(participant) and self._exposure.exposes(participant)
-            if not named or not await self._bus.known(participant):
-                raise InvalidParams(f"no participant {participant[:80]!r} can be called here: its name is in the agent card")
-            following = await self._sender.submit(caller, participant, request)
+            try:
+                await self._keep_push(task_id, request)
+                await self._sender.answer(caller, ref, following, request)
+            except BaseException:
+                await following.close()
+                raise
+            return following
+        named = is_token(participant) and self._exposure.exposes(participant)
+        if not named or not await self._bus.known(participant):
+            raise InvalidParams(f"no participant {participant[:80]!r} can be called here: its name is in the agent card")
+        task = submission(caller, participant, request)
+        await self._keep_push(task.task, request)  # before the task: it may be over soon
+        return await self._sender.submit(caller, task, request)
+
+    async def _keep_push(self, task_id: str, request: SendRequest) -> None:
         if request.push is not None and self._push is not None:
-            await self._push.put(following.view.id, request.push)
-        return following
+            await self._push.put(task_id, request.push)
 
     async def _ref(self, caller: Caller, task_id: str) -> ThreadRef:
         """Where a task is. Nothing but the id is looked at, except for who may see what no gateway submitted."""

@@ -10,7 +10,7 @@ from busagents.gateway.errors import InvalidParams, UnsupportedOperation
 from busagents.gateway.following import Following
 from busagents.gateway.parts import user_message
 from busagents.gateway.projection import OURS, Projection
-from busagents.gateway.sent import answer_entry, sender_of, sent_with, submission
+from busagents.gateway.sent import answer_entry, sender_of, sent_with
 from busagents.gateway.types import Caller, SendRequest
 
 
@@ -20,13 +20,12 @@ class Sender:
     def __init__(self, bus: GatewayBus) -> None:
         self._bus = bus
 
-    async def submit(self, caller: Caller, participant: str, request: SendRequest) -> Following:
-        """Give a participant a task; the task that was given before under the request's idempotency key, if there is one.
+    async def submit(self, caller: Caller, task: Submission, request: SendRequest) -> Following:
+        """Give a participant the task; the one that was given before under the request's idempotency key, if there is one.
 
         Raises:
             InvalidParams: the context is another caller's, or the key came with another request.
         """
-        task = submission(caller, participant, request)
         began = await self._context(caller, request.message.context_id)
         following = await self._submitted(task) if request.idempotency_key else None
         if following is None:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from msgspec.structs import replace
 
 from busagents import Agent, Artifact, FilePart, FunctionTask, Progress, TextPart, agent, tool
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.store import MemoryStore
+from busagents.adapters.memory.values import MemoryValues
 from busagents.domain.function import Function, FunctionContext
 from busagents.domain.person import Person
 from busagents.gateway.errors import (
@@ -21,6 +23,7 @@ from busagents.gateway.errors import (
     UnsupportedOperation,
 )
 from busagents.gateway.log_service import LogService
+from busagents.gateway.push_store import StoredPush
 from busagents.gateway.types import ArtifactUpdate, Caller, ListRequest, Message, Part, PushConfig, StatusUpdate, StreamItem, Task
 from busagents.testing import ScriptedModel, call_tools, say
 from tests.support.a2a_reader import applied
@@ -278,6 +281,22 @@ async def test_push_is_not_there_without_a_store() -> None:
         task = await sent(service, "echo")
         with pytest.raises(PushNotificationNotSupported):
             await service.create_push(ANN, task.id, PushConfig("https://example.org/"))
+
+
+async def test_push_configurations_of_a_task_are_its_callers() -> None:
+    store, push = MemoryStore(), StoredPush(MemoryValues())
+    async with working(store, echo), gateway(MemoryBus(store), push=push) as service:
+        request = replace(asks("hello"), push=PushConfig("https://example.org/", "with"))
+        task = await service.send(ANN, "echo", request)
+        assert isinstance(task, Task)
+        later = await service.create_push(ANN, task.id, PushConfig("https://example.org/", "later"))
+        assert [item.id for item in await service.list_push(ANN, task.id)] == ["with", "later"]
+        assert await service.get_push(ANN, task.id, "later") == later
+        await service.delete_push(ANN, task.id, "later")
+        with pytest.raises(TaskNotFound):
+            await service.get_push(ANN, task.id, "later")
+        with pytest.raises(TaskNotFound):
+            await service.list_push(BOB, task.id)
 
 
 # Questions

@@ -12,6 +12,7 @@ from busagents.bootstrap.kinds import Definition
 from busagents.gateway.exposure import Exposure
 from busagents.gateway.index import TaskIndex
 from busagents.gateway.log_service import LogService
+from busagents.gateway.push_store import PushStore
 from busagents.gateway.types import Message, Part, SendRequest
 from busagents.ports.log import Bus
 from tests.support.workers import working
@@ -19,13 +20,13 @@ from tests.support.workers import working
 
 @asynccontextmanager
 async def gateway(
-    bus: Bus, *, only: Collection[str] | None = None, by_message: Collection[str] = ()
+    bus: Bus, *, only: Collection[str] | None = None, by_message: Collection[str] = (), push: PushStore | None = None
 ) -> AsyncIterator[LogService]:
     """A gateway's service on a connection of its own."""
     seen = BusOfGateway(bus)
     index = TaskIndex(seen)
     try:
-        yield LogService(seen, index, Exposure(seen, only=only, by_message=by_message))
+        yield LogService(seen, index, Exposure(seen, only=only, by_message=by_message), push=push)
     finally:
         await index.close()
         await seen.close()
