@@ -52,6 +52,8 @@ class CallPolicy(msgspec.Struct, frozen=True):
         checks: list[Command] = []
         for call in task.calls:
             if call.status == "suspended" and not waits(task, call.part.call):
+                if alone or room <= 0 or (running and self._tool(call.part.name).sequential):
+                    continue  # it goes on once those that run have ended
                 again = e.ToolStarted(call.part.call, call.part.name, call.recovery)
                 return Decision((e.Recorded(again, task.id, task.turn, call.attempt + 1),))
             if call.status != "requested":
