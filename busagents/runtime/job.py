@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from busagents.ports.log import Delivery
-from busagents.runtime.journal import OpenThread
+from busagents.domain.codec import decode_entry
+from busagents.errors import UnreadableEntry
+from busagents.ports.log import Delivery, StoredMessage
+from busagents.runtime.journal import OpenThread, given_id
 from busagents.runtime.thread_runner import ThreadRunner
 
 Verdict = Literal["answered", "handed on", "later", "given up", "fenced", "bus away"]
@@ -32,10 +34,19 @@ def still_waits(thread: OpenThread, delivery: Delivery) -> bool:
 
 
 def consumed_at(thread: OpenThread, delivery: Delivery) -> int | None:
-    """The seq of the entry that took the message in, or None if none has. 1 if only its body, not its header, tells its id."""
+    """The seq of the entry that took the message in, or None if none has."""
     if still_waits(thread, delivery):
         return None
-    return thread.state.seen.get(delivery.message.entry_id or "") or 1
+    return thread.state.seen.get(_id_in_body(delivery.message)) or 1
+
+
+def _id_in_body(message: StoredMessage) -> str:
+    """What a timer stored, and some clients send, names its id only there."""
+    given = given_id(message)
+    try:
+        return decode_entry(message.body, where="", fallback_id=given).id
+    except UnreadableEntry:
+        return given
 
 
 def wait_before(tries: int) -> float:

@@ -12,6 +12,7 @@ from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.inbox import MemoryInbox
 from busagents.adapters.memory.store import MemoryStore
 from busagents.domain import events as e
+from busagents.domain.codec import VERSION, Entry, encode_entry, to_record
 from busagents.domain.function_decider import FunctionPolicy
 from busagents.domain.messages import assistant, user
 from busagents.domain.questions import TOO_LATE, settle_questions
@@ -24,6 +25,7 @@ from busagents.ports.model import ModelRequest
 from busagents.runtime import suspension
 from busagents.runtime.clock import SystemClock
 from busagents.runtime.dead_letter import record_dead_letter
+from busagents.runtime.job import consumed_at
 from busagents.runtime.journal import Journal, OpenThread
 from busagents.runtime.outbox import Outbox
 from busagents.runtime.outgoing import send_event
@@ -378,3 +380,41 @@ async def test_a_default_that_cannot_be_stored_is_the_tools_own_error() -> None:
     async with working(MemoryStore(), using(wrong)) as client:
         text = (await (await client.send("a", "go")).result(timeout=PATIENCE)).text
         assert "InvalidInput: the default is a object that cannot be stored" in text
+
+
+async def test_a_sequential_tool_that_has_its_answer_goes_on_once_no_other_tool_runs() -> None:
+    slow = Slow()
+
+    @tool(sequential=True)
+    async def ask(ctx: ToolContext) -> str:
+        """Ask."""
+        return f"{await ctx.ask('Well?')} while {'nothing' if slow.go.is_set() else 'slow'} runs"
+
+    def turn(request: ModelRequest) -> Turn:
+        if request.messages[-1].role != "tool":
+            return call_tools(("ask", {}), ("slow", {}))
+        return say(",".join(part.content for part in request.messages[-1].parts if hasattr(part, "content")))
+
+    async with working(MemoryStore(), Agent("a", model=ScriptedModel(turn), tools=[ask, slow.tool])) as client:
+        task = await client.send("a", "go")
+        await asyncio.wait_for(slow.begun.wait(), PATIENCE)
+        await task.reply("yes")
+        started = [item.event async for item in client.history(task.session) if isinstance(item.event, e.ToolStarted)]
+        assert [event.name for event in started] == ["ask", "slow"]
+        slow.go.set()
+        assert (await task.result(timeout=PATIENCE)).text == "yes while nothing runs,slept"
+
+
+async def test_a_message_that_names_its_id_in_its_body_only_is_known_by_it_when_it_comes_again() -> None:
+    rig = Rig()
+    inbox = await rig.bus.inbox("a", credits=2)
+    await rig.told(SUBMITTED, "t", "in")
+    await rig.stored(e.TaskStarted("me", "d"))
+    body = encode_entry(Entry(v=VERSION, id="timer", events=(to_record(e.Recorded(e.TimerFired("x"), "t")),)))
+    await rig.bus.set_timer(rig.ref, "x", seconds=0, body=body)
+    deliveries = aiter(inbox.deliveries())
+    await anext(deliveries)
+    timer = await anext(deliveries)
+    assert timer.message.entry_id is None
+    assert consumed_at(await rig.journal.open(rig.ref), timer) is None
+    assert consumed_at(await rig.stored(), timer) == 2
