@@ -11,6 +11,7 @@ from busagents.domain.subjects import ThreadRef
 from busagents.ports.log import Bus, LiveMessage, LiveSubscription
 
 _IDLE_KEPT = 64  # subscriptions kept open for the next task of their session
+_LOOKED_AT = 8  # of them, when another one is opened: however many are watched, that costs the same
 _QUEUE = 2048  # messages a slow watcher may lag; beyond that the oldest go, and it reads the log instead
 
 LiveQueue = asyncio.Queue[LiveMessage]
@@ -83,10 +84,11 @@ class LiveSessions:
         self._open.clear()
 
     async def _close_idle(self) -> None:
+        """Close the oldest of those that are too many. A few are looked at each time; one that is watched is as good as new."""
         surplus = len(self._open) - _IDLE_KEPT
         if surplus > 0:
-            newest = next(reversed(self._open))
-            idle = (name for name, live in self._open.items() if live.idle and name != newest)
-            for name in list(itertools.islice(idle, surplus)):
+            for name in list(itertools.islice(self._open, min(surplus, _LOOKED_AT))):
                 if self._open[name].idle:  # still, after the wait for the one before
                     await self._open.pop(name).close()
+                else:
+                    self._open.move_to_end(name)
