@@ -24,6 +24,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     jwks_url: str = ""  # JWKS_URL: where the keys of bearer tokens are
     issuer: str = ""  # ISSUER: who must have made a token
     audience: str = ""  # AUDIENCE: whom a token must be for
+    scope: str = ""  # SCOPE: that a token must have
     algorithms: str = "RS256,ES256"  # ALGORITHMS: with which a token may be signed
     allowed_hosts: str = ""  # ALLOWED_HOSTS: separated by commas
     allowed_origins: str = ""  # ALLOWED_ORIGINS: separated by commas
@@ -120,6 +121,7 @@ def _gateway(env: Mapping[str, str]) -> GatewaySettings:
         jwks_url=text("JWKS_URL"),
         issuer=text("ISSUER"),
         audience=text("AUDIENCE"),
+        scope=text("SCOPE"),
         algorithms=text("ALGORITHMS") or "RS256,ES256",
         allowed_hosts=text("ALLOWED_HOSTS"),
         allowed_origins=text("ALLOWED_ORIGINS"),

@@ -66,7 +66,7 @@ async def run_gateway(
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
         async with service_on(bus, definition) as service:
-            guards = make_guards(definition, options, make_callers(options), service, bus_check(bus))
+            guards = make_guards(definition, options, service, bus_check(bus), settings.gateway.signing_key)
             server = make_server(guards, options, settings.gateway.tls_key_password)
             if stop is None:
                 stop = asyncio.Event()
@@ -92,31 +92,38 @@ def make_callers(options: GatewayOptions) -> Callers:
         return KnownCallers(options.keys)
     from busagents.gateway.jwt_callers import JwtVerifier  # loads the cryptography, which not every gateway needs
 
-    verifier = JwtVerifier(options.jwks_url, issuer=options.issuer, audience=options.audience, algorithms=options.algorithms)
+    verifier = JwtVerifier(
+        options.jwks_url, issuer=options.issuer, audience=options.audience, algorithms=options.algorithms, scope=options.scope
+    )
     return KnownCallers(options.keys, verifier)
 
 
-def make_guards(
-    definition: Gateway,
-    options: GatewayOptions,
-    callers: Callers,
-    service: GatewayService,
-    check: Check,
-    sign: Signer | None = None,
-) -> Guards:
-    """The whole application: the wires of `service` behind all guards. `check` says whether the bus is there."""
+def make_guards(definition: Gateway, options: GatewayOptions, service: GatewayService, check: Check, signing_key: str) -> Guards:
+    """The whole application: the wires of `service` behind all guards. `check` says whether the bus is there.
+
+    Raises:
+        ConfigError: the signing key is none.
+    """
+    sign: Signer | None = None
+    documents: dict[str, bytes] = {}
+    if signing_key:
+        from busagents.gateway.signing import JWKS_PATH, load_signer
+
+        signer = load_signer(signing_key)
+        sign, documents = signer, {JWKS_PATH: signer.jwks}
     cards = Cards(service.participants, options.cards, sign)
     metrics = Metrics(_VERSION)
     return Guards(
         make_wires(service, cards, root=definition.root, max_body=definition.max_body),
         hosts=HostRule(options.allowed_hosts),
         origins=OriginRule(options.allowed_origins),
-        callers=callers,
+        callers=make_callers(options),
         limiter=Limiter(rate=definition.rate, burst=definition.burst, open_calls=definition.open_calls),
         cards=cards,
         health=Health({"bus": check}, metrics, _VERSION),
         metrics=metrics,
         max_body=definition.max_body,
+        documents=documents,
     )
 
 

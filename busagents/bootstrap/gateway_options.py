@@ -23,6 +23,7 @@ class GatewayOptions(msgspec.Struct, frozen=True):
     jwks_url: str
     issuer: str
     audience: str
+    scope: str
     algorithms: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
@@ -63,6 +64,7 @@ def gateway_options(definition: Gateway, settings: GatewaySettings, version: str
         jwks_url=settings.jwks_url,
         issuer=settings.issuer,
         audience=settings.audience,
+        scope=settings.scope,
         algorithms=_checked_tokens(settings),
         allowed_hosts=_allowed_hosts(named, host, auth, cards.public_url),
         allowed_origins=_list(settings.allowed_origins) or definition.allowed_origins,

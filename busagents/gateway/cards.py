@@ -26,8 +26,8 @@ base_of_request: ContextVar[str] = ContextVar("base_of_request", default="")
 """Where the caller of the request at hand reached us: scheme, host and root path. The guards set it."""
 
 Json = dict[str, Any]
-Signer = Callable[[Json], Sequence[Json]]
-"""Gets a card without signatures; returns those of it."""
+Signer = Callable[[Json, str], Sequence[Json]]
+"""Gets a card without signatures, and the base URL; returns the card's signatures."""
 
 
 class CardSettings(msgspec.Struct, frozen=True):
@@ -152,11 +152,8 @@ class Cards:
             return None
         detailed = extended or not self.settings.auth
         card = self._whole(base, known) if one is None else self._participant(base, one, detailed)
-        signatures: list[Json] = []
         both = {**card, **_of_version_0_3(card)}
-        if self._sign is not None:  # readers of 1.0 check what they know of it, others the document as it is
-            signatures = [*self._sign(card), *self._sign(both)]
-        return {**both, "signatures": signatures} if signatures else both
+        return both if self._sign is None else {**both, "signatures": self._sign(both, base)}
 
     def _participant(self, base: str, one: Exposed, detailed: bool) -> Json:
         skills = [_skill(one.name, one.name, _described(one), one.kind)]

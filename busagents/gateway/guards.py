@@ -8,22 +8,20 @@ Plain ASGI around the application, so that it costs microseconds and sees every 
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-import msgspec
-
 from busagents.gateway import health as health_paths
 from busagents.gateway.callers import Callers, Forbidden, Unauthenticated, set_caller
 from busagents.gateway.cards import WELL_KNOWN, Cards, Reply, base_of_request
-from busagents.gateway.errors import A2AError, TooManyRequests, Unavailable
+from busagents.gateway.errors import TooManyRequests, Unavailable
 from busagents.gateway.health import Health
 from busagents.gateway.hosts import HostRule, OriginRule
 from busagents.gateway.limits import Limiter
 from busagents.gateway.metrics import Metrics, route_of
+from busagents.gateway.refusals import Refused, refusal, word_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,17 +41,8 @@ _PREFLIGHT = (
 )
 
 
-class Refused(A2AError):
-    """A guard's answer that is no A2A error. `status` is HTTP's."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.word = reason
-
-
 class Guards:
-    """The application behind all guards. `max_body` in bytes."""
+    """The application behind all guards. `max_body` in bytes; `documents`: JSON that anybody may have, by path."""
 
     def __init__(
         self,
@@ -67,6 +56,7 @@ class Guards:
         health: Health,
         metrics: Metrics,
         max_body: int,
+        documents: Mapping[str, bytes] | None = None,
     ) -> None:
         self._app = app
         self._hosts = hosts
@@ -77,6 +67,7 @@ class Guards:
         self._health = health
         self._metrics = metrics
         self._max_body = max_body
+        self._documents = documents or {}
         self._calls: set[asyncio.Task[Any]] = set()
         self._streams: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
@@ -101,8 +92,8 @@ class Guards:
                 return
             await self._call(scope, headers, receive, answer)
         except (Refused, Unauthenticated, Forbidden, TooManyRequests, Unavailable) as error:
-            self._metrics.refused(_word(error))
-            await answer.reply(_refusal(error))
+            self._metrics.refused(word_of(error))
+            await answer.reply(refusal(error))
 
     async def drain(self, grace: float) -> None:
         """Take no more work, end the streams, which callers resume elsewhere, and give the rest `grace` seconds."""
@@ -135,6 +126,8 @@ class Guards:
         found = _CARD.fullmatch(path)
         if found is not None and method in ("GET", "HEAD"):
             return await self._cards.reply(base, found["name"] or "", if_none_match=headers.get("if-none-match", ""))
+        if (document := self._documents.get(path)) is not None and method in ("GET", "HEAD"):
+            return Reply(200, ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=600")), document)
         if method == "OPTIONS" and "access-control-request-method" in headers:
             return Reply(204, _PREFLIGHT if self._origins.shares_with(headers.get("origin", "")) else (), b"")
         return None
@@ -270,26 +263,3 @@ class _Answer:
 
 def _is_stream(headers: Any) -> bool:
     return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
-
-
-def _word(error: A2AError) -> str:
-    return (
-        error.word if isinstance(error, Refused) else {401: "caller", 403: "caller", 429: "limit"}.get(error.http, "unavailable")
-    )
-
-
-def _refusal(error: A2AError) -> Reply:
-    status = error.status if isinstance(error, Refused) else error.http
-    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    if isinstance(error, Unauthenticated | Forbidden):
-        headers.append((b"www-authenticate", error.challenge.encode("latin-1", "replace")))
-    if isinstance(error, TooManyRequests):
-        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
-    elif isinstance(error, Unavailable):
-        headers += [(b"retry-after", b"1"), (b"connection", b"close")]
-    elif status in (408, 413):
-        headers.append((b"connection", b"close"))  # the rest of the body is not read
-    name = {408: "DEADLINE_EXCEEDED", 413: "OUT_OF_RANGE", 421: "PERMISSION_DENIED", 403: "PERMISSION_DENIED"}.get(
-        status, error.grpc
-    )
-    return Reply(status, tuple(headers), msgspec.json.encode({"error": {"code": status, "status": name, "message": str(error)}}))

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from base64 import urlsafe_b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from a2a.client.card_resolver import parse_agent_card
 from a2a.compat.v0_3 import types as types_v03
+from a2a.utils._jcs import canonicalize
+from a2a.utils.signing import InvalidSignaturesError, create_signature_verifier
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from jwt import InvalidSignatureError, PyJWK
+from jwt.api_jws import PyJWS
 
+from busagents.errors import ConfigError
 from busagents.gateway.cards import Cards, CardSettings
 from busagents.gateway.errors import Unavailable
+from busagents.gateway.signing import CardSigner, canonical, load_signer
 from busagents.gateway.types import Exposed
 
 WRITER = Exposed("writer", "Writes reports.", "agent", "2.1.0", (("search", "Looks things up."),))
@@ -164,3 +178,84 @@ async def test_while_the_bus_is_away_the_cards_are_as_they_were() -> None:
     assert await document(cards, "echo") == before
     await asyncio.sleep(0)
     assert await document(cards, "echo") == before
+
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+KEYS = [EC_KEY, Ed25519PrivateKey.generate(), rsa.generate_private_key(public_exponent=65537, key_size=2048)]
+NAMES = ["ES256", "EdDSA", "RS256"]
+
+
+def pem(key: Any) -> bytes:
+    made: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made
+
+
+def verifier(signer: CardSigner, algorithm: str) -> Any:
+    """The SDK's, with the key that the gateway publishes."""
+    [published] = json.loads(signer.jwks)["keys"]
+
+    def key_of(kid: str | None, jku: str | None) -> PyJWK:
+        assert (kid, jku) == (published["kid"], f"{BASE}/.well-known/jwks.json")
+        return PyJWK(published)
+
+    return create_signature_verifier(key_of, [algorithm])
+
+
+@pytest.mark.parametrize(("key", "algorithm"), list(zip(KEYS, NAMES, strict=True)), ids=NAMES)
+@pytest.mark.parametrize("settings", [CardSettings(), CardSettings(api_keys=True, tokens=True, push=False)])
+async def test_the_sdk_verifies_a_signed_card_and_notices_a_change(key: Any, algorithm: str, settings: CardSettings) -> None:
+    signer, bus = CardSigner(pem(key)), OnTheBus(WRITER, Exposed("écho", "Sagt „ja“.\n", "function"))
+    cards = Cards(bus.participants, settings, signer, now=lambda: 0.0)
+    verify = verifier(signer, algorithm)
+    for name in ("", "writer", "écho"):
+        found = await document(cards, name)
+        verify(parse_agent_card(json.loads(json.dumps(found))))
+        with pytest.raises(InvalidSignaturesError):
+            verify(parse_agent_card({**json.loads(json.dumps(found)), "description": "Something else."}))
+
+
+async def test_a_reader_of_the_whole_document_can_check_it_too() -> None:
+    signer = CardSigner(pem(EC_KEY))
+    found = await document(Cards(OnTheBus(WRITER).participants, CardSettings(api_keys=True), signer), "writer")
+    signatures = found.pop("signatures")
+    payload = canonical(found)
+    key = PyJWK(json.loads(signer.jwks)["keys"][0])
+    fitting = 0
+    for one in signatures:
+        token = f"{one['protected']}.{urlsafe_b64encode(payload).rstrip(b'=').decode()}.{one['signature']}"
+        with contextlib.suppress(InvalidSignatureError):
+            fitting += PyJWS().decode(token, key, algorithms=["ES256"]) == payload
+    assert fitting == 1
+
+
+async def test_every_replica_gives_the_same_signed_card() -> None:
+    both = [Cards(OnTheBus(WRITER).participants, CardSettings(), CardSigner(pem(EC_KEY))) for _ in range(2)]
+    one, two = [await cards.card(BASE, "writer") for cards in both]
+    assert one == two
+
+
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024), None])
+def test_a_key_that_cannot_sign_is_a_config_error_that_does_not_show_it(key: Any, tmp_path: Path) -> None:
+    text = pem(key).decode() if key else "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----"
+    (tmp_path / "key.pem").write_text(text)
+    for configured in (text, str(tmp_path / "key.pem"), str(tmp_path / "none.pem"), "secret\x00"):
+        with pytest.raises(ConfigError, match="BUSAGENTS_GATEWAY_SIGNING_KEY") as raised:
+            load_signer(configured)
+        assert "secret" not in str(raised.value)
+
+
+def test_a_key_is_read_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(pem(EC_KEY))
+    one_line = pem(EC_KEY).decode().replace("\n", "\\n")
+    assert load_signer(str(tmp_path / "key.pem")).kid == load_signer(one_line).kid
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(codec="utf-8")),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+        max_leaves=10,
+    )
+)
+def test_the_canonical_form_is_the_sdks(value: Any) -> None:
+    assert canonical(value).decode() == canonicalize(value)

@@ -86,6 +86,7 @@ def served(
         health=Health({"bus": check}, metrics, "1.2.3"),
         metrics=metrics,
         max_body=MAX_BODY,
+        documents={"/.well-known/jwks.json": b'{"keys":[]}'},
     )
     return Served(app, guards, metrics)
 
@@ -177,6 +178,11 @@ async def test_cards_and_health_need_no_key_but_metrics_do() -> None:
         assert (await system.client.get(path)).status_code == 200, path
     assert (await system.client.get("/metrics")).status_code == 401
     assert (await system.client.get("/metrics", headers={"x-api-key": f"ann{KEY}"})).status_code == 200
+
+
+async def test_the_keys_that_signed_the_cards_are_for_everybody() -> None:
+    answer = await served(known("ann")).client.get("/.well-known/jwks.json")
+    assert (answer.status_code, answer.json()) == (200, {"keys": []})
 
 
 async def test_a_caller_above_its_rate_is_429_with_the_time_to_wait_and_others_are_not() -> None:
