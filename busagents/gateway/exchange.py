@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -17,7 +17,7 @@ from busagents.gateway.negotiation import ExtensionsOf, activated
 from busagents.gateway.presence import Presence
 from busagents.gateway.service import GatewayService
 from busagents.gateway.sse import EventStream
-from busagents.gateway.types import Caller, Update
+from busagents.gateway.types import Caller, StreamItem, Update
 from busagents.gateway.wire_errors import BodyTooLarge, BodyTooSlow, MediaTypeUnknown, error_headers
 
 Scope = MutableMapping[str, Any]
@@ -164,15 +164,22 @@ class Exchange:
         call = self._with_headers(call)
         wiring, framing = self.wiring, self.framing
         if is_stream(call):
-            items = open_stream(wiring.service, self.caller, self.participant, call)
-            stream = EventStream(items, framing, wiring.keep_alive, self._active_header())
-            with Presence(self._receive, 0.0):
-                await stream.run(self._sending)
+            await self.stream(open_stream(wiring.service, self.caller, self.participant, call), framing)
             return
-        with Presence(self._receive, WATCH_AFTER) as presence:
+        with self.presence() as presence:
             result = await carry_out(wiring.service, wiring.card_for, self.caller, self.participant, call)
         if not presence.gone:
             await self.reply(200, framing.result(call, result), framing.media_type)
+
+    async def stream(self, items: AsyncIterator[StreamItem], framing: Framing) -> None:
+        """A stream as the answer; an error goes up until it has begun."""
+        stream = EventStream(items, framing, self.wiring.keep_alive, self._active_header())
+        with Presence(self._receive, 0.0):
+            await stream.run(self._sending)
+
+    def presence(self) -> Presence:
+        """A block that is given up when the caller leaves."""
+        return Presence(self._receive, WATCH_AFTER)
 
     async def _sending(self, message: MutableMapping[str, Any]) -> None:
         self.started = True
