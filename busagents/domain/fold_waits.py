@@ -12,6 +12,7 @@ from busagents.domain.fold_turn import close_turn, with_call
 from busagents.domain.messages import DataPart, Message, assistant, user
 from busagents.domain.state import Ask, Call, Child, LateAnswer, Task, ThreadState
 from busagents.domain.subjects import ThreadRef
+from busagents.errors import ChainBroken
 
 
 def _delegated(state: ThreadState, recorded: e.Recorded, event: e.TaskDelegated) -> ThreadState:
@@ -122,7 +123,11 @@ def _input(state: ThreadState, recorded: e.Recorded, event: e.TaskInput) -> Thre
 
 def _answered(state: ThreadState, recorded: e.Recorded, event: e.InputAnswered) -> ThreadState:
     task = active(state, recorded)
-    ask = task.asks[event.request]
+    ask = task.asks.get(event.request)
+    if ask is None:
+        raise ChainBroken(
+            f"input.answered for question {event.request!r}, which task {task.id!r} did not ask: the log was altered"
+        )
     given = ask.given
     if not event.answer:  # its deadline passed
         default = ask.required.default

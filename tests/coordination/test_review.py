@@ -20,7 +20,7 @@ from busagents.domain.state import ThreadState
 from busagents.domain.subjects import ThreadRef
 from busagents.domain.thread import apply_events
 from busagents.domain.tool import Tool
-from busagents.errors import Fenced, TaskFailed
+from busagents.errors import ChainBroken, Fenced, TaskFailed
 from busagents.ports.model import ModelRequest
 from busagents.runtime import suspension
 from busagents.runtime.clock import SystemClock
@@ -418,3 +418,8 @@ async def test_a_message_that_names_its_id_in_its_body_only_is_known_by_it_when_
     assert timer.message.entry_id is None
     assert consumed_at(await rig.journal.open(rig.ref), timer) is None
     assert consumed_at(await rig.stored(), timer) == 2
+
+
+def test_an_answer_to_a_question_that_was_not_asked_says_that_the_log_was_altered() -> None:
+    with pytest.raises(ChainBroken, match="did not ask"):
+        begun(e.InputAnswered("q", "entry"))
