@@ -34,6 +34,12 @@ class Following:
             for item in (await self.next())[1]:
                 yield item
 
+    async def until_asked(self) -> AsyncIterator[StreamItem]:
+        """Updates until the task is over or asks the caller something; an authorization is given elsewhere."""
+        while not self.view.asks:
+            for item in (await self.next())[1]:
+                yield item
+
     async def until_end(self) -> AsyncIterator[StreamItem]:
         """Updates until the task is over."""
         while not self.view.ended:

@@ -89,7 +89,7 @@ class LogService:
                     yield StreamItem(message or following.view.task(request.history_length), str(following.view.place))
                     return
                 yield StreamItem(following.view.task(request.history_length), str(following.view.place))
-                async for item in following.until_rest():
+                async for item in following.until_asked():
                     yield item
             finally:
                 await following.close()

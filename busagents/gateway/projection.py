@@ -36,6 +36,7 @@ from busagents.gateway.types import (
 
 OURS = "busagents"  # the key of what we add to A2A's metadata
 REJECTED = frozenset(["refused", "rejected"])  # reasons of a failure by which the participant did not want the task
+_ASKING: dict[str, TaskState] = {"authorization": "auth-required"}  # by a question's purpose
 
 Recorded = StatusUpdate | ArtifactUpdate
 
@@ -99,7 +100,12 @@ class Projection:
     @property
     def rests(self) -> bool:
         """It is over, or waits for the caller."""
-        return self._status.state in TERMINAL or self._status.state in INTERRUPTED
+        return self.ended or self._status.state in INTERRUPTED
+
+    @property
+    def asks(self) -> bool:
+        """It is over, or waits for an answer: a stream ends here."""
+        return self.ended or self._status.state == "input-required"
 
     def task(self, history_length: int | None = None) -> Task:
         """The task as of here, with so many of the newest messages (None: all; 0: no history)."""
@@ -231,7 +237,7 @@ class Projection:
         if required.answer_schema is not None:
             told["answerSchema"] = required.answer_schema
         said = self._says(f"{self.id}.{required.request}", shown(required.message.parts), told)
-        return self._moved("input-required", time, said)
+        return self._moved(_ASKING.get(required.purpose, "input-required"), time, said)
 
     def _completed(self, event: e.TaskCompleted, time: str) -> list[Recorded]:
         updates: list[Recorded] = []
@@ -248,7 +254,7 @@ class Projection:
         return ArtifactUpdate(self.id, self.context, artifact, last_chunk=True)
 
     def _moved(self, state: TaskState, time: str, message: Message | None = None, usage: m.Usage | None = None) -> StatusUpdate:
-        final = state in TERMINAL or state in INTERRUPTED
+        final = state in TERMINAL or state == "input-required"  # an authorization is given elsewhere: the stream stays open
         metadata = {OURS: {"usage": msgspec.to_builtins(usage)}} if usage is not None and usage.total_tokens else None
         return StatusUpdate(self.id, self.context, Status(state, message, time), final, metadata)
 

@@ -121,6 +121,15 @@ def test_a_question_is_the_message_of_the_status_and_its_answer_goes_into_the_hi
     assert said == [("user", "go"), ("agent", "how much?"), ("user", "three")]
 
 
+def test_a_question_for_an_authorization_is_auth_required_and_does_not_end_a_stream() -> None:
+    asked = e.InputRequired("q1", assistant("log in at example.org"), purpose="authorization")  # type: ignore[arg-type]
+    shown = view()
+    items = shown.replay(line(ASKED, STARTED, asked), upto=Place(10))
+    assert isinstance(items[-1].update, StatusUpdate)
+    assert (items[-1].update.status.state, items[-1].update.final) == ("auth-required", False)
+    assert (shown.rests, shown.asks) == (True, False)
+
+
 def test_a_task_with_two_questions_waits_until_both_have_answers() -> None:
     shown = view()
     shown.replay(line(ASKED, STARTED, (QUESTION, SECOND), ANSWER, ANSWERED))

@@ -14,6 +14,7 @@ from busagents.adapters.memory.store import MemoryStore
 from busagents.adapters.memory.values import MemoryValues
 from busagents.domain.function import Function, FunctionContext
 from busagents.domain.person import Person
+from busagents.domain.subjects import ThreadRef
 from busagents.gateway.errors import (
     ContentTypeNotSupported,
     InvalidParams,
@@ -516,6 +517,26 @@ async def test_a_reader_goes_on_from_any_place_on_any_gateway() -> None:
                     assert (applied(again).status, applied(again).artifacts) == (applied(items).status, applied(items).artifacts)
             with pytest.raises(UnsupportedOperation):
                 await anext(aiter(other.subscribe(ANN, items[0].update.id, after=items[-1].place)))
+
+
+async def test_a_reader_that_is_far_behind_is_fed_from_the_log() -> None:
+    store, gated = MemoryStore(), Gated()
+    async with working(store, gated.definition()), gateway(MemoryBus(store)) as service:
+        task = await sent(service, "gated", at_once=True)
+        await gated.reached.wait()
+        stream = aiter(service.subscribe(ANN, task.id))
+        items = [await anext(stream)]
+        gated.gate.set()
+        async for _ in service.subscribe(ANN, task.id):
+            pass
+        ref = ThreadRef("gated", task.context_id)
+        for _ in range(10_000):  # more than anybody keeps: what was told live is lost to who does not read
+            await MemoryBus(store).publish_live(ref, b"{}")
+            await asyncio.sleep(0)
+        items += [item async for item in stream]
+        whole = await service.get(ANN, task.id)
+    assert (applied(items).status, applied(items).artifacts) == (whole.status, whole.artifacts)
+    assert whole.status.state == "completed"
 
 
 async def test_a_task_that_is_over_cannot_be_subscribed_to() -> None:
