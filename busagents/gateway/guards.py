@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from busagents.gateway import health as health_paths
@@ -39,6 +39,29 @@ _PREFLIGHT = (
     ),
     (b"access-control-max-age", b"600"),
 )
+
+
+class Headers(Mapping[str, str]):
+    """A request's headers by lowercase name, decoded when they are asked for; of one that is there twice, the last."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name.encode("latin-1")].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # a header that is absent says nothing
+        """The header's value."""
+        value = self._raw.get(name.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
 
 
 class Guards:
@@ -81,10 +104,10 @@ class Guards:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = Headers(scope["headers"])
         answer = _Answer(send, self._metrics, scope["method"], route_of(scope["path"]))
-        if self._origins.shares_with(headers.get("origin", "")):
-            answer.extra = ((b"access-control-allow-origin", headers["origin"].encode("latin-1")), (b"vary", b"Origin"))
+        if (origin := headers.get("origin")) and self._origins.shares_with(origin):
+            answer.extra = ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin"))
         try:
             reply = await self._without_caller(scope, headers)
             if reply is not None:
@@ -123,8 +146,7 @@ class Guards:
             raise Refused(421, "host", f"the host {host[:200]!r} is not one of this gateway's: its operator can allow it")
         base = f"{scope['scheme']}://{host}{scope.get('root_path', '')}"
         base_of_request.set(base)
-        found = _CARD.fullmatch(path)
-        if found is not None and method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD") and (found := _CARD.fullmatch(path)) is not None:
             return await self._cards.reply(base, found["name"] or "", if_none_match=headers.get("if-none-match", ""))
         if (document := self._documents.get(path)) is not None and method in ("GET", "HEAD"):
             return Reply(200, ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=600")), document)

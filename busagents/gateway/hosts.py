@@ -30,14 +30,21 @@ class HostRule:
         self._any = "*" in allowed
         self._names = _LOOPBACK_NAMES | {name.lower() for name in allowed}
         self._suffixes = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
+        self._last = ""  # most requests carry the same
 
     def allows(self, host: str) -> bool:
         """Whether a Host header, with or without a port, may be served."""
-        if not host:
-            return False
+        if host and host == self._last:
+            return True
+        allowed = bool(host) and (self._any or self._is_allowed(host))
+        if allowed:
+            self._last = host
+        return allowed
+
+    def _is_allowed(self, host: str) -> bool:
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
         name = name.lower().rstrip(".")
-        return self._any or name in self._names or name.endswith(self._suffixes) or _is_address(name)
+        return name in self._names or name.endswith(self._suffixes) or _is_address(name)
 
 
 class OriginRule:

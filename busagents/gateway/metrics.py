@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
+from functools import lru_cache
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -13,6 +14,7 @@ _OWN = frozenset({"/livez", "/readyz", "/metrics", "/version"})
 _VERBS = re.compile(r".*/(message:(?:send|stream)|tasks/[^/]+:(cancel|subscribe)|tasks(?:/[^/]+)?(/pushNotificationConfigs.*)?)")
 
 
+@lru_cache(1024)
 def route_of(path: str) -> str:
     """What kind of path it is: one of a dozen words, whatever callers send."""
     if path in _OWN:
