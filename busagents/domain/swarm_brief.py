@@ -12,7 +12,6 @@ from busagents.domain.handoff import HANDOFF_TOOL
 from busagents.domain.messages import DataPart, FilePart, Message, TextPart
 from busagents.domain.swarm_run import SwarmRun
 
-
 _EARLIER = 20  # messages of the swarm's conversation that the entry is shown
 
 
@@ -20,7 +19,9 @@ def first_brief(request: Message, others: Sequence[Member], earlier: Sequence[Me
     """What the entry is told: the user's request as it came, what the swarm and the user said before in this session (the answer
     may have been another member's), and whom it may hand over to.
     """
-    said = [f"{'user' if message.role == 'user' else 'answer'}: {message.text}" for message in earlier[-_EARLIER:] if message.text]
+    said = [
+        f"{'user' if message.role == 'user' else 'answer'}: {message.text}" for message in earlier[-_EARLIER:] if message.text
+    ]
     paragraphs = ["Earlier in this session:\n" + "\n".join(said)] if said else []
     if others:
         paragraphs.append(_handing_over(others))

@@ -93,7 +93,7 @@ class ToolContext(Protocol):
         tool the answer is returned.
 
         Nothing runs or is held meanwhile, for seconds or weeks: the tool stops here, and runs again from its beginning once it
-        has its answer. What stands before the question must bear that. After `timeout` seconds `default` is the answer.
+        has its answer. What stands before the question must bear that, and ask in the same words: another text is another question. After `timeout` seconds `default` is the answer.
 
         Raises:
             InvalidInput: no question, or no time.

@@ -238,8 +238,7 @@ class Worker:
             if delivery.deliveries > MAX_UNSTARTED and parked and still_waits(thread, delivery):
                 return await self._give_up(delivery, "each process that received it ended before it could begin")
             takeover = not parked
-            if takeover and await self._owner_answers(delivery):
-                # It holds a delivery of its own and reads ours before it decides again.
+            if takeover and await self._owner_answers(delivery):  # it reads ours before it decides again
                 return "answered" if await self._told_again(thread, delivery) else "later"
             try:
                 resend = consumed_at(thread, delivery) if delivery.deliveries > 1 or again else None
@@ -264,13 +263,11 @@ class Worker:
         return thread
 
     async def _owner_answers(self, delivery: Delivery) -> bool:
-        window = _OWNER_WINDOW if delivery.deliveries == 1 else _OWNER_WINDOW_REDELIVERED
-        return await self._bus.ask_owner(delivery.message.ref, timeout=window)
+        seconds = _OWNER_WINDOW if delivery.deliveries == 1 else _OWNER_WINDOW_REDELIVERED
+        return await self._bus.ask_owner(delivery.message.ref, timeout=seconds)
 
     def _parked(self, thread: OpenThread) -> bool:
-        """Nobody is at work on the thread: its task, if it has one, waits for others or for a person. Whoever gets the message
-        it waited for goes on at once.
-        """
+        """Nobody is at work on the thread, though its task may wait for others: whoever gets the message goes on at once."""
         if thread.state.active is None:
             return True
         decision = self._policy.decide(thread.state)
