@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from busagents.bootstrap.a2a_tools import A2AToolProvider
     from busagents.bootstrap.connect import connect
     from busagents.domain.agent import Agent
     from busagents.domain.function import Function, FunctionContext, FunctionTask, Progress, agent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from busagents.runtime.client.task import Result, Task
 
 __all__ = [
+    "A2AToolProvider",
     "Agent",
     "Artifact",
     "BusAgentsError",
@@ -64,6 +66,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "busagents.bootstrap.a2a_tools": ("A2AToolProvider",),
     "busagents.bootstrap.connect": ("connect",),
     "busagents.domain.agent": ("Agent",),
     "busagents.domain.function": ("Function", "FunctionContext", "FunctionTask", "Progress", "agent"),

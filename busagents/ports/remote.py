@@ -92,6 +92,11 @@ class RemotePeer(Protocol):
         ...
 
     @property
+    def skills(self) -> tuple[tuple[str, str], ...]:
+        """The names and descriptions of what its card says it can do."""
+        ...
+
+    @property
     def streams(self) -> bool:
         """Whether `stream` and `subscribe` can be used."""
         ...
@@ -129,8 +134,10 @@ class RemotePeer(Protocol):
 class RemoteAgents(Protocol):
     """Where remote agents are found."""
 
-    async def open(self, name: str, card_url: str, *, allow_private: bool = False) -> RemotePeer:
-        """Read the card at a URL, choose how to speak, and use the credentials that are configured for `name`.
+    async def open(self, name: str, card_url: str, *, allow_private: bool | None = None) -> RemotePeer:
+        """Read the card at a URL, choose how to speak, and use the credentials that are configured for `name` (none if it is "").
+
+        `allow_private`: it may be, or lead, to private addresses; None: if the URL says by itself that it is in a private network.
 
         Raises:
             RemoteError: it is away, refuses, or is no A2A agent this can speak to.

@@ -44,6 +44,6 @@ class RemotePerformer:
         async with self._opening:
             if self._peer is None or time.monotonic() - self._read_at > _CARD_AGE:
                 agent = self._agent
-                self._peer = await self._remotes.open(agent.name, agent.card_url, allow_private=agent.allow_private)
+                self._peer = await self._remotes.open(agent.name, agent.card_url, allow_private=agent.allow_private or None)
                 self._read_at = time.monotonic()
             return self._peer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
@@ -12,9 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from busagents.domain import events as e
-from busagents.domain.messages import Message, TextPart
 from busagents.domain.remote_agent import RemoteAgent
-from busagents.domain.remote_decider import SEND, Link, answered, link_of, message_id, own_context, sends
+from busagents.domain.remote_decider import SEND, Link, answered, link_of, own_context, sends
 from busagents.domain.state import Task
 from busagents.domain.storable_text import storable
 from busagents.ports.remote import (
@@ -31,45 +29,17 @@ from busagents.ports.remote import (
 )
 from busagents.runtime import failpoints
 from busagents.runtime.performer import Delta, Show, Work
+from busagents.runtime.remote_message import outbound_message
 from busagents.runtime.remote_outcome import RemoteFailed, failure, outcome
+from busagents.runtime.remote_patience import Patience
 from busagents.runtime.remote_search import delivered, search
 from busagents.runtime.remote_view import RemoteView
 
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at a task that does not stream
-_BACK_OFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries while the remote is away
 _STALE = 8  # looks at a task that still stands where it asked what was answered; then it asks again
 _RESENDS = 3
 _STOP_PATIENCE = 8.0  # seconds in which a message that was sent may still be answered when this process is to end
 _LAST_WORD = 0.4  # seconds in which a remote is told that the time is up
-
-
-class Patience:
-    """How long the remote has been away, and the pauses between tries."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._since: float | None = None
-        self._tries = 0
-
-    def fresh(self) -> None:
-        """It answered."""
-        self._since, self._tries = None, 0
-
-    async def wait(self, error: RemoteError) -> None:
-        """Wait before the next try.
-
-        Raises:
-            RemoteUnreachable: it has been away for too long.
-        """
-        now = time.monotonic()
-        self._since = now if self._since is None else self._since
-        pause = _BACK_OFF[min(self._tries, len(_BACK_OFF) - 1)]
-        if isinstance(error, RemoteUnreachable) and error.retry_after is not None:
-            pause = max(pause, error.retry_after)
-        if now + pause - self._since > self._seconds:
-            raise RemoteUnreachable(f"no answer for {self._seconds:g} seconds: {error}") from None
-        self._tries += 1
-        await asyncio.sleep(pause)
 
 
 class RemoteRun:
@@ -89,8 +59,8 @@ class RemoteRun:
         """Send what is to be sent, then follow the remote task to where it ends or asks."""
         try:
             return self._facts(*await self._advance())
-        except _Stopped:  # the answer came while this process is to end: another one follows
-            return self._facts(*self._pending)
+        except _Stopped:  # the answer came while this process is to end: another one goes on
+            return self._facts(*self._pending, *(self._outcome() if self._view.settled else ()))
         except RemoteFailed as failed:
             return self._facts(*failed.events)
         except RemoteError as error:
@@ -104,34 +74,19 @@ class RemoteRun:
 
     async def _advance(self) -> list[e.Event]:
         sent = sends(self._task)
-        ask = answered(self._work.ref, self._task)
         if sent and sent[-1].status != "done":
-            await self._find(Outbound(sent[-1].part.call, self._message(len(sent) - 1), self._link.remote, self._link.context))
-        elif not sent:
-            await self._send(Outbound(message_id(self._work.ref, self._task, 0), self._message(0), "", self._link.context))
-        elif ask is not None:
-            number = len(sent)
-            outbound = Outbound(
-                message_id(self._work.ref, self._task, number), self._message(number), self._link.remote, self._link.context
-            )
-            await self._send(outbound)
+            await self._find(self._outbound(len(sent) - 1))
+        elif not sent or answered(self._work.ref, self._task) is not None:
+            await self._send(self._outbound(len(sent)))
         await self._follow()
-        task = self._work.state.active or self._task
-        return [*self._pending, *outcome(self._work.ref, task, self._link, self._view, self._work.elapsed())]
+        return [*self._pending, *self._outcome()]
 
-    def _message(self, number: int) -> Message:
-        """What the so many-th message says: the task itself, then the answers to what the remote asked."""
-        if number == 0:
-            schema = self._task.submitted.output_schema
-            prompt = self._task.submitted.prompt
-            if schema is None:
-                return prompt
-            wanted = f"\n\nAnswer with JSON that fits this JSON Schema, and nothing else: {msgspec.json.encode(schema).decode()}"
-            return Message(prompt.role, (*prompt.parts, TextPart(wanted)))
-        asks = [ask for ask in self._task.asks.values() if ask.answered and ask.given is not None]
-        given = asks[-1].given
-        assert given is not None, "an answer is sent on once it is there"
-        return given
+    def _outcome(self) -> list[e.Event]:
+        task = self._work.state.active or self._task
+        return outcome(self._work.ref, task, self._link, self._view, self._work.elapsed())
+
+    def _outbound(self, number: int) -> Outbound:
+        return outbound_message(self._work.ref, self._task, self._link, number)
 
     async def _send(self, outbound: Outbound) -> None:
         """Record the intent, then send until the remote says what it made of it."""
@@ -182,6 +137,7 @@ class RemoteRun:
                 raise
             self._take(first.result())
             self._keep(outbound.id)
+            await self._cancel_late(peer)
             raise _Stopped from None
         if failpoints.armed():
             failpoints.hit("tool:after")
@@ -198,7 +154,8 @@ class RemoteRun:
             self._open = None
 
     def _keep(self, call: str) -> None:
-        self._link = Link(self._view.context or self._link.context, self._task.id, self._view.task or self._link.remote)
+        link = self._link
+        self._link = Link(self._view.context or link.context, self._task.id, self._view.task or link.remote, link.asked)
         content = msgspec.json.encode({"taskId": self._link.remote, "contextId": self._link.context}).decode()
         self._pending = [self._link.set(), e.ToolCompleted(call, content, self._work.elapsed())]
 
@@ -237,10 +194,10 @@ class RemoteRun:
     async def _follow(self) -> None:
         """Watch the remote task until nothing more comes by itself."""
         looks = stale = 0
-        subscribes = True
+        subscribes, begins = True, False
         while not self._view.settled:
             try:
-                if await self._drain():
+                if await self._drain(begins):
                     looks = 0
                 if self._view.settled:
                     break
@@ -255,7 +212,7 @@ class RemoteRun:
                 await asyncio.sleep(_POLLS[min(looks, len(_POLLS) - 1)])
                 looks += 1
                 if peer.streams and subscribes:
-                    self._updates = peer.subscribe(self._link.remote)
+                    self._updates, begins = peer.subscribe(self._link.remote), True
             except RemoteUnsupported:
                 subscribes = False
             except RemoteRefused as error:
@@ -268,15 +225,17 @@ class RemoteRun:
             with contextlib.suppress(RemoteError):  # what was seen of it is good enough then
                 self._take(await (await self._peer()).get(self._link.remote))
 
-    async def _drain(self) -> bool:
-        """Take in what the open stream says until it ends. True if it said something."""
+    async def _drain(self, begins: bool) -> bool:
+        """Take in what the open stream says until it ends. True if it said something. One that begins here and not with the task
+        itself (0.3) may have missed something.
+        """
         updates, self._updates = self._updates, None
         if updates is None:
             return False
         said = False
         async with aclosing(updates):
             async for update in updates:
-                self._view.whole &= said or isinstance(update, RemoteTask)
+                self._view.whole &= said or not begins or isinstance(update, RemoteTask)
                 said = True
                 self._take(update)
                 if self._view.settled:
@@ -309,6 +268,13 @@ class RemoteRun:
         with contextlib.suppress(RemoteError, TimeoutError):
             async with asyncio.timeout(_LAST_WORD):
                 await (await self._peer()).cancel(self._link.remote)
+
+    async def _cancel_late(self, peer: RemotePeer) -> None:
+        """The remote has just told its task, and the one here was canceled meanwhile: nobody else may learn which it is."""
+        active = self._work.state.active
+        if active is None or active.id != self._task.id or active.cancel is not None:
+            with contextlib.suppress(RemoteError):
+                await peer.cancel(self._view.task)
 
     async def _record(self, *events: e.Event, attempt: int | None = None) -> None:
         await self._work.record(self._facts(*events, attempt=attempt))

@@ -39,6 +39,8 @@ async def search(peer: RemotePeer, ref: ThreadRef, outbound: Outbound, link: Lin
         RemoteUnreachable: it has been away for too long.
     """
     answer: Answer = "not known"
+    if not peer.lists and not outbound.task:
+        return answer
     for seconds in _LOOKS:
         await asyncio.sleep(seconds)
         answer = await _patiently(peer, ref, outbound, link, pauses)
@@ -59,8 +61,6 @@ async def _patiently(peer: RemotePeer, ref: ThreadRef, outbound: Outbound, link:
 
 async def _of_context(peer: RemotePeer, ref: ThreadRef, outbound: Outbound) -> Answer:
     """Of a message that begins a task. That none is found does not prove that none was begun: it may have answered without."""
-    if not peer.lists:
-        return "not known"
     tasks = await peer.find(outbound.context or own_context(ref))
     named = [task for task in tasks if outbound.id in task.received]
     found = named or (tasks if len(tasks) == 1 and not outbound.context else [])

@@ -10,7 +10,7 @@ import pytest
 
 from busagents import RemoteAgent
 from busagents.adapters.memory.store import MemoryStore
-from busagents.errors import TaskFailed
+from busagents.errors import TaskCanceled, TaskFailed
 from busagents.runtime.client.client import Client
 from busagents.runtime.client.task import Task
 from tests.support.a2a_peer import Binding, Peer, Version, a2a_peer
@@ -207,3 +207,16 @@ async def test_a_process_that_is_asked_to_end_leaves_the_remote_task_running_to_
             assert (await again.result(timeout=PATIENCE)).text == "waited long"
         assert peer.script.received == ["wait long"]
         assert peer.script.canceled == []
+
+
+@pytest.mark.parametrize("points", range(1, 16))
+async def test_wherever_it_dies_a_cancel_reaches_the_remote(points: int) -> None:
+    async with a2a_peer() as peer, dying(remote(peer, idempotent=True), points) as client:
+        task = await client.send("helper", "wait forever")
+        async with asyncio.timeout(PATIENCE):
+            await peer.script.begun.wait()
+        await task.cancel("changed my mind")
+        with pytest.raises(TaskCanceled):
+            await task.result(timeout=PATIENCE)
+        assert set(peer.script.canceled) == set(peer.script.tasks)
+        await checked_events(client, task.session)

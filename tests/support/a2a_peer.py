@@ -124,6 +124,7 @@ class Watched:
         self.asked: list[tuple[str, str, dict[str, str]]] = []  # method, path, headers
         self.calls: Counter[str] = Counter()
         self.refuse: list[int] = []  # the statuses of the next answers to POSTs
+        self.redirect = ""  # where every request is sent instead
         self.lose = 0  # so many answers to POSTs are worked out and never sent
         self.lost = asyncio.Event()
 
@@ -136,6 +137,10 @@ class Watched:
         body, receive = await _read(receive)
         for name in _OPERATIONS:
             self.calls[name] += f'"method":"{name}"'.encode() in body.replace(b": ", b":") or scope["path"].endswith(name)
+        if self.redirect:
+            await send({"type": "http.response.start", "status": 307, "headers": [(b"location", self.redirect.encode())]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if scope["method"] == "POST" and self.refuse:
             status = self.refuse.pop(0)
             await send({"type": "http.response.start", "status": status, "headers": [(b"retry-after", b"0")]})
@@ -189,13 +194,14 @@ class Peer:
 
 @asynccontextmanager
 async def a2a_peer(
-    *, binding: Binding = "JSONRPC", version: Version = "1.0", streaming: bool = True, port: int = 0, script: Script | None = None
+    *, binding: Binding = "JSONRPC", version: Version = "1.0", streaming: bool = True, host: str = "127.0.0.1"
 ) -> AsyncIterator[Peer]:
-    """Run an agent that speaks one version over one binding, until the block ends."""
-    listening = socket.create_server(("127.0.0.1", port))
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    script = script or Script()
-    card = _card(url, binding, version, streaming)
+    """Run an agent that speaks one version over one binding, until the block ends. Its card names `host`."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    script = Script()
+    card = _card(f"http://{host}:{port}", binding, version, streaming)
     handler = DefaultRequestHandler(agent_executor=script, task_store=InMemoryTaskStore(), agent_card=card)
     old = version == "0.3"
     routes: Sequence[Any] = [*create_agent_card_routes(card)]

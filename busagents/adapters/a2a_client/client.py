@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from busagents.adapters.a2a_client.card import Card, card_urls, read_card
-from busagents.adapters.a2a_client.credentials import credentials_of
+from busagents.adapters.a2a_client.credentials import PREFIX, Credentials, credentials_of
 from busagents.adapters.a2a_client.guard import Resolve, UrlGuard, names_private_host, system_resolver
 from busagents.adapters.a2a_client.http import Http, Request
 from busagents.adapters.a2a_client.reading import field, read_task, read_update
@@ -27,27 +27,24 @@ class A2ARemotes:
     def __init__(self, env: Mapping[str, str], *, resolve: Resolve = system_resolver) -> None:
         self._env = env
         self._resolve = resolve
-        self._open: list[Http] = []
+        self._open: dict[tuple[str, str, bool], Http] = {}
 
-    async def open(self, name: str, card_url: str, *, allow_private: bool = False) -> A2APeer:
+    async def open(self, name: str, card_url: str, *, allow_private: bool | None = None) -> A2APeer:
         """See RemoteAgents.open."""
-        guard = UrlGuard(allow_private=allow_private or names_private_host(card_url), resolve=self._resolve)
-        http = Http(card_url, guard, credentials_of(name, self._env))
-        try:
-            card = await discover(http, card_url)
-            guard.check(card.interface.url)
-        except BaseException:
-            await http.close()
-            raise
-        http.api_key_header = card.api_key_header
-        self._open.append(http)
-        return A2APeer(card, http)
+        private = names_private_host(card_url) if allow_private is None else allow_private
+        key = (name, card_url, private)
+        http = self._open.get(key)
+        if http is None:
+            guard = UrlGuard(allow_private=private, resolve=self._resolve)
+            credentials = credentials_of(name, self._env) if name else Credentials(PREFIX + "<NAME>")
+            http = self._open[key] = Http(card_url, guard, credentials)
+        return A2APeer(await discover(http, card_url), http)
 
     async def close(self) -> None:
         """See RemoteAgents.close."""
-        for http in self._open:
+        for http in self._open.values():
             await http.close()
-        self._open = []
+        self._open = {}
 
 
 async def discover(http: Http, url: str) -> Card:
@@ -61,7 +58,10 @@ async def discover(http: Http, url: str) -> Card:
             found = await http.call(Request("GET", place))
         except RemoteUnsupported:
             continue
-        return read_card(found, place)
+        card = read_card(found, place)
+        http.guard.check(card.interface.url)
+        http.api_key_header = card.api_key_header
+        return card
     raise RemoteInvalid(f"there is no agent card at {url}: give the URL of the card itself as card_url")
 
 
@@ -82,6 +82,11 @@ class A2APeer:
     def description(self) -> str:
         """See RemotePeer."""
         return self.card.description
+
+    @property
+    def skills(self) -> tuple[tuple[str, str], ...]:
+        """See RemotePeer."""
+        return self.card.skills
 
     @property
     def streams(self) -> bool:

@@ -37,6 +37,7 @@ class Http:
     def __init__(self, card_url: str, guard: UrlGuard, credentials: Credentials) -> None:
         self._home = urlsplit(card_url)
         self._credentials = credentials
+        self.guard = guard
         self.api_key_header = "X-API-Key"
         transport = GuardedTransport(guard, limits=httpx.Limits(keepalive_expiry=_KEEP))
         self._client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)

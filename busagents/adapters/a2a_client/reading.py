@@ -4,6 +4,7 @@ with `kind` or without, unknown fields ignored.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -40,8 +41,13 @@ _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
 def field(value: Json, name: str, default: Any = None) -> Any:
     """A field by its camelCase name, however it is written."""
-    found = value[name] if name in value else value.get(_HUMP.sub("_", name).lower())
+    found = value[name] if name in value else value.get(_snake(name))
     return default if found is None else found
+
+
+@functools.cache
+def _snake(name: str) -> str:
+    return _HUMP.sub("_", name).lower()
 
 
 def read_state(value: Any) -> RemoteState:
