@@ -29,11 +29,14 @@ class Exposure:
         return participant != RESERVED_PARTICIPANT and (self._only is None or participant in self._only)
 
     async def participants(self) -> Sequence[Exposed]:
-        """Who can be called, by name: those that are live, and those that were."""
+        """Who can be called, by name: those that are live, and those that were since this process began or are named in `only`."""
         async with self._asking:
             now = asyncio.get_running_loop().time()
             if now >= self._asked_at + _FRESH:
                 self._seen |= {item.name: item for item in await self._bus.participants()}
+                for name in (self._only or frozenset()) - self._seen.keys():  # named by the operator, and not live
+                    if await self._bus.known(name):
+                        self._seen[name] = OnBus(name, "", "", "")
                 self._asked_at = now
         return [
             Exposed(item.name, item.description, item.kind, item.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from msgspec.structs import replace
@@ -107,7 +108,7 @@ class LogService:
             page = await self._index.page(caller, request, participant)
             if not request.include_artifacts and not request.history_length:
                 return page
-            whole = [await self._whole(caller, task, request) for task in page.tasks]
+            whole = await asyncio.gather(*(self._whole(caller, task, request) for task in page.tasks))
         return TaskPage(tuple(whole), page.next_page_token, page.page_size, page.total_size)
 
     async def cancel(self, caller: Caller, task_id: str) -> Task:

@@ -224,6 +224,20 @@ def test_progress_is_a_working_status_that_no_record_holds() -> None:
     assert shown.task().status.message is None
 
 
+@given(st.lists(st.tuples(st.text("ab", max_size=4), st.integers(1, 3))), st.text("ab", max_size=8), st.booleans())
+def test_whatever_was_streamed_the_reader_ends_with_what_is_recorded(
+    shown: list[tuple[str, int]], answer: str, fails: bool
+) -> None:
+    end = e.TaskFailed("error", "boom") if fails else e.TaskCompleted(assistant(answer))
+    facts = line(ASKED, STARTED, end)
+    live = [Piece(1, attempt, text) for text, attempt in sorted(shown, key=lambda item: item[1])]
+    items = streamed(facts[:2], live, facts[2:])
+    assert applied(items).artifacts == applied(read(facts)).artifacts
+    assert sum(len(item.update.artifact.parts[0].text or "") for item in items if isinstance(item.update, ArtifactUpdate)) <= sum(
+        len(piece.text) for piece in live
+    ) + len(answer)
+
+
 STEPS = st.lists(
     st.sampled_from([STARTED, (STARTED, QUESTION), QUESTION, SECOND, COMMENT, ANSWER, ANSWERED, (ANSWERED, COMMENT)]), max_size=6
 )

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from msgspec.structs import replace
 
-from busagents import Agent, Artifact, FilePart, FunctionTask, Progress, TextPart, agent, tool
+from busagents import Agent, Artifact, FilePart, FunctionTask, Graph, Progress, TextPart, agent, tool
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.store import MemoryStore
 from busagents.adapters.memory.values import MemoryValues
@@ -383,6 +383,30 @@ async def test_a_message_to_a_task_at_another_participants_address_is_refused() 
         task = await sent(service, "person")
         with pytest.raises(TaskNotFound):
             await sent(service, "echo", task=task.id)
+
+
+async def test_a_question_from_deep_inside_reaches_the_caller_and_his_answer_goes_there() -> None:
+    boss, builder = Person("boss"), Graph.builder("desk")
+    builder.add_edge(builder.add_node(echo), builder.add_node(boss))
+    async with serving(builder.build(), echo, boss) as service:
+        asking = await sent(service, "desk", "may I?")
+        assert asking.status.state == "input-required"
+        assert asking.status.message is not None
+        assert (asking.status.message.metadata or {})["busagents"]["asker"] == "boss"
+        assert said(await sent(service, "desk", "yes", task=asking.id)) == ["yes"]
+
+
+async def test_participants_are_those_that_are_live_those_that_were_and_those_that_are_named() -> None:
+    store = MemoryStore()
+    process = MemoryBus(store)
+    await process.register("echo", description="Says it again.", version="1", metadata={"kind": "function"})
+    async with gateway(MemoryBus(store)) as service, working(store, echo):
+        assert [(item.name, item.description, item.kind) for item in await service.participants()] == [
+            ("echo", "Says it again.", "function")
+        ]
+    await process.close()
+    async with gateway(MemoryBus(store), only=["echo", "nobody"]) as service:
+        assert [item.name for item in await service.participants()] == ["echo"]
 
 
 # Idempotency
