@@ -26,7 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Alive(msgspec.Struct, frozen=True):
-    """It works on it."""
+    """The prompt was sent, or the other side says that it works on it."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class ForeignAgent(Protocol):
     """One agent of the other system."""
 
     def prompt(self, message: Message) -> AsyncGenerator[ForeignItem, None]:
-        """Send a prompt once, and yield what comes back; ends with the answer, or behind a Refused. Closing it hangs up: the
+        """Send a prompt once, and yield what comes back, an Alive as soon as it is sent; ends with the answer, or behind a Refused. Closing it hangs up: the
         other side is not told.
         """
         ...

@@ -63,9 +63,11 @@ class ForeignPerformer:
         texts: list[str] = []
         files: list[FilePart] = []
         at = asked = 0
+        silence = None  # until it is sent: to look for the other side takes what it takes
         async with contextlib.aclosing(self._agent.prompt(_prompt(task))) as items:
             while True:
-                item = await self._next(items, answering)
+                item = await self._next(items, answering, silence)
+                silence = self._silence
                 match item:
                     case None:
                         return _Answer("".join(texts), tuple(files))
@@ -88,13 +90,15 @@ class ForeignPerformer:
                             self._show(work.ref, Delta(task.id, 0, task.attempt, text, at))
                             at += len(text)
 
-    async def _next(self, items: AsyncGenerator[ForeignItem, None], answering: set[asyncio.Task[None]]) -> ForeignItem | None:
+    async def _next(
+        self, items: AsyncGenerator[ForeignItem, None], answering: set[asyncio.Task[None]], silence: float | None
+    ) -> ForeignItem | None:
         """The next item; None at the end. While a question is open the other side may be silent."""
         coming = asyncio.ensure_future(anext(items, None))
         try:
             while not coming.done():
                 waited = {coming, *answering}
-                done, _ = await asyncio.wait(waited, timeout=self._silence, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(waited, timeout=silence, return_when=asyncio.FIRST_COMPLETED)
                 if not done and not answering:
                     text = f"{self._name} said nothing for {self._silence:g} s; it may have done the work"
                     return Refused("outcome_unknown", text, unknown=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,13 +22,14 @@ from synadia_ai.agents.errors import ProtocolError
 from synadia_ai.agents.heartbeat import HeartbeatPayload
 from synadia_ai.agents.messages import ResponseChunk, StatusChunk
 
-from busagents import Agent, Artifact, DataPart, FilePart, FunctionContext, FunctionTask, agent, connect
+from busagents import Agent, Artifact, DataPart, FilePart, FunctionContext, FunctionTask, Person, agent, connect
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.adapters.synadia.desk import Listed
 from busagents.adapters.synadia.exchange import Patience
 from busagents.adapters.synadia.facade import Facade, FacadeOptions
 from busagents.bootstrap.kinds import Definition
 from busagents.bootstrap.synadia import ClientDesk, run_facade
+from busagents.domain.synadia_agent import SynadiaAgent
 from busagents.domain.synadia_facade import SynadiaFacade
 from busagents.runtime.client.client import Client
 from busagents.runtime.clock import SystemClock
@@ -188,6 +190,21 @@ async def test_files_travel_both_ways(bus_url: str, fresh: Fresh) -> None:
         sent = [file for item in items if isinstance(item, ResponseChunk) for file in item.attachments or ()]
         assert [(file.filename, file.to_bytes()) for file in sent] == [("report.txt", b"hello")]
         assert text_of(items) == 'filed{"pages":1}'
+
+
+async def test_files_may_be_as_large_as_a_message_and_larger_ones_are_named(bus_url: str, fresh: Fresh) -> None:
+    large, too_large = base64.b64encode(b"x" * 700_000).decode(), base64.b64encode(b"y" * 900_000).decode()
+
+    @agent(name := fresh("a"))
+    async def copying(task: FunctionTask) -> AsyncIterator[str | Artifact]:
+        yield "copied "
+        yield Artifact("copies", (*task.message.parts[1:], FilePart("text/plain", "more.txt", base64=too_large)))
+
+    async with staged(bus_url, copying) as stage:
+        file = Attachment(filename="a.txt", content=large)
+        items = await everything(await stage.find(name), "copy", attachments=[file])
+        assert [one for item in items if isinstance(item, ResponseChunk) for one in item.attachments or ()] == [file]
+        assert "more.txt is too large for a message of this server (900000 bytes)" in text_of(items)
 
 
 async def test_a_long_answer_comes_whole_in_messages_that_fit(bus_url: str, fresh: Fresh) -> None:
@@ -471,3 +488,22 @@ async def test_a_facade_that_stops_says_that_the_task_goes_on(bus_url: str, fres
         go_on.set()
         [info] = await client.tasks(participant=name)
         assert (await (await client.task(info.task)).result()).text == "here"
+
+
+async def test_agents_of_the_protocol_are_not_listed_a_second_time(bus_url: str, fresh: Fresh) -> None:
+    remote = SynadiaAgent(fresh("remote"), agent="somebody")
+    async with staged(bus_url, echo(name := fresh("a")), remote, expose=None) as stage:
+        found = await stage.agents.discover(stall=0.3, filter=DiscoverFilter(owner=stage.owner))
+        assert [peer.agent for peer in found] == [name]
+
+
+async def test_one_bus_prompts_its_own_participant_through_the_protocol(bus_url: str, fresh: Fresh) -> None:
+    async with staged(bus_url, Person(name := fresh("person"))) as stage:
+        remote = SynadiaAgent(fresh("remote"), agent=name, owner=stage.owner)
+        async with running(bus_url, remote) as client:
+            task = await client.send(remote.name, "Shall we?")
+            question = await task.question()
+            assert question is not None
+            assert (question.text, question.asker) == ("Shall we?", remote.name)
+            await task.reply("yes")
+            assert (await task.result()).text == "yes"

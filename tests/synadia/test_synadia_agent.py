@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from synadia_ai.agents.envelope import Attachment, Envelope
 
-from busagents import Agent, FilePart, Message, TextPart
+from busagents import Agent, Edge, FilePart, FunctionTask, Graph, Message, TextPart, agent
 from busagents.bootstrap.participant import run_participant
 from busagents.domain import events as e
 from busagents.domain.messages import ToolResultPart
@@ -193,15 +193,15 @@ async def test_the_session_that_is_named_is_prompted_else_main(bus_url: str, fre
 
         return answer
 
-    agent = agent_id(fresh)
+    peer = agent_id(fresh)
     any_of_them, other = (
-        SynadiaAgent(fresh("a"), agent=agent),
-        SynadiaAgent(fresh("b"), agent=agent, session="other", owner="bob"),
+        SynadiaAgent(fresh("a"), agent=peer),
+        SynadiaAgent(fresh("b"), agent=peer, session="other", owner="bob"),
     )
     async with (
-        peer_agent(bus_url, agent, named("old"), session="aaa", version="0.2"),
-        peer_agent(bus_url, agent, named("other"), session="other", owner="bob"),
-        peer_agent(bus_url, agent, named("main")),
+        peer_agent(bus_url, peer, named("old"), session="aaa", version="0.2"),
+        peer_agent(bus_url, peer, named("other"), session="other", owner="bob"),
+        peer_agent(bus_url, peer, named("main")),
         running(bus_url, any_of_them, other) as client,
     ):
         assert (await (await client.send(any_of_them.name, "who?")).result()).text == "main"
@@ -216,6 +216,52 @@ async def test_a_structured_answer_is_asked_for_and_read(bus_url: str, fresh: Fr
     schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
     async with peer_agent(bus_url, remote.agent, counting), running(bus_url, remote) as client:
         assert (await (await client.send(remote.name, "how many?", output_type=schema)).result()).output == {"count": 3}
+
+
+async def test_several_questions_may_be_open_at_once_and_nothing_is_given_up_meanwhile(bus_url: str, fresh: Fresh) -> None:
+    async def asking(envelope: Envelope, stream: Stream) -> None:
+        answers = await asyncio.gather(stream.ask("One?"), stream.ask("Two?"))
+        files = [file.filename for answer in answers for file in answer.attachments or ()]
+        await stream.say(" ".join([*(answer.prompt for answer in answers), *files]))
+
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh), silence=0.3)
+    async with peer_agent(bus_url, remote.agent, asking), running(bus_url, remote) as client:
+        task = await client.send(remote.name, "ask")
+        requests: dict[str, str] = {}
+        async for event in task.events():
+            if isinstance(event.event, e.InputRequired):
+                requests[event.event.message.text] = event.event.request
+            if len(requests) == 2:
+                break
+        await asyncio.sleep(1)  # longer than it may be silent otherwise
+        await task.reply("2", request=requests["Two?"])
+        answer = Message("user", (TextPart("1"), FilePart("text/plain", "a.txt", base64="YQ==")))
+        await task.reply(answer, request=requests["One?"])
+        assert (await task.result()).text == "1 2 a.txt"
+
+
+async def test_it_is_a_node_of_a_graph_like_any_other(bus_url: str, fresh: Fresh) -> None:
+    @agent(fresh("first"))
+    async def first(task: FunctionTask) -> str:
+        return f"{task.text}!"
+
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh))
+    graph = Graph(fresh("graph"), entry=first, edges=[Edge(first, remote)])
+    async with peer_agent(bus_url, remote.agent, echo), running(bus_url, first, remote, graph) as client:
+        assert "hello!" in (await (await client.send(graph.name, "hello")).result()).text
+
+
+async def test_a_question_is_answered_through_any_replica(bus_url: str, fresh: Fresh) -> None:
+    async def asking(envelope: Envelope, stream: Stream) -> None:
+        await stream.say((await stream.ask("Well?")).prompt)
+
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh))
+    async with peer_agent(bus_url, remote.agent, asking), running(bus_url, remote), running(bus_url, remote) as client:
+        for number in range(6):  # the answer reaches the one that prompted, whoever gets the message
+            task = await client.send(remote.name, "ask")
+            assert await task.question() is not None
+            await task.reply(str(number))
+            assert (await task.result()).text == str(number)
 
 
 async def test_a_cancel_hangs_up(bus_url: str, fresh: Fresh) -> None:

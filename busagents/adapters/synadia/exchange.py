@@ -17,7 +17,6 @@ from busagents.adapters.synadia.desk import Desk, Done, Ended, Question, Settled
 from busagents.adapters.synadia.reply import Reply
 from busagents.errors import BusAgentsError, BusError, EntryTooLarge, InvalidInput, NotFound, UsageError
 
-TASK_HEADER = "Busagents-Task"
 SESSION_HEADER = "Busagents-Session"
 
 
@@ -50,23 +49,27 @@ class Exchange:
     async def run(self, payload: bytes) -> None:
         """Serve it to its end. Canceled: the caller is told that the task goes on."""
         task = ""
+        limit = asyncio.timeout(self._patience.answer)
         try:
             message = wire.read_prompt(payload)
             await self._reply.begin({SESSION_HEADER: self._said["session"]})
             work = await self._desk.submit(self._participant, self._session, message, {"synadia": self._said})
             task = work.task
-            async with asyncio.timeout(self._patience.answer):
+            async with limit:
                 await self._follow(work)
+            await self._reply.end()
         except BusAgentsError as error:
             await self._reply.error(_code(error), _reason(error), str(error), task)
         except TimeoutError:
+            if not limit.expired():
+                raise
             await self._left(409, "timeout", f"no answer after {self._patience.answer:g} s", task)
         except asyncio.CancelledError:
             await self._left(500, "stopping", "the facade stops", task)
             raise
         finally:
             await self._hush(list(self._asking))
-            await self._reply.end()
+            await self._left(500, "internal", "the facade failed", task)  # unless it has ended, as it should
 
     async def _follow(self, work: Work) -> None:
         """Pass on what becomes of the task, until it ends or a question has waited for too long."""

@@ -15,7 +15,7 @@ from nats.aio.subscription import Subscription
 from busagents.adapters.synadia import subjects, wire
 from busagents.domain.messages import Message
 from busagents.errors import InvalidName
-from busagents.ports.foreign import Asked, ForeignItem, Refused
+from busagents.ports.foreign import Alive, Asked, ForeignItem, Refused
 
 _QUIET = 0.3  # seconds without another answer after which discovery is over
 _LONGEST = 2.0  # seconds discovery takes at most
@@ -117,6 +117,7 @@ class SynadiaPeer:
                     yield Refused("bad_request", problem)
                     return
                 await self._client.publish(place.subject, payload, reply=inbox)
+                yield Alive()
                 first = await subscription.next_msg(timeout=None)
                 if not first.headers or first.headers.get("Status") != _NO_RESPONDERS:
                     break

@@ -60,22 +60,29 @@ class Reply:
         await self._send(body if len(body) < self._max_payload else wire.query(id, reply_subject, text))
 
     async def error(self, code: int, reason: str, text: str, task: str = "") -> None:
-        """Say that there will be no answer, and end."""
+        """Say that there will be no answer, and end. After an end: nothing."""
         headers, body = wire.error(code, reason, text, task)
-        await self._quiet()
-        await self._send(body, headers)
-        await self.end()
+        await self._last_words((body, headers), (wire.END, None))
 
     async def end(self) -> None:
         """The last message. Again: nothing."""
-        await self._quiet()
-        await self._send(wire.END)
-        self._over = True
+        await self._last_words((wire.END, None))
 
-    async def _send(self, body: bytes, headers: dict[str, str] | None = None) -> None:
+    async def _last_words(self, *messages: tuple[bytes, dict[str, str] | None]) -> None:
         if self._over:
             return
-        self._last = asyncio.get_running_loop().time()
+        self._over = True  # nothing else gets between them, or behind them
+        if self._beating is not None:
+            self._beating.cancel()
+        for body, headers in messages:
+            await self._put(body, headers)
+
+    async def _send(self, body: bytes, headers: dict[str, str] | None = None) -> None:
+        if not self._over:
+            self._last = asyncio.get_running_loop().time()
+            await self._put(body, headers)
+
+    async def _put(self, body: bytes, headers: dict[str, str] | None) -> None:
         with contextlib.suppress(nats.errors.Error, ValueError):  # the connection is away, or nobody wants the answer
             await self._publish(body, headers)
 
@@ -87,9 +94,3 @@ class Reply:
                 await asyncio.sleep(left)
             else:
                 await self._send(wire.ACK)
-
-    async def _quiet(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait({self._beating})
-            self._beating = None
