@@ -17,6 +17,7 @@ from busagents.runtime import claim_check
 from busagents.runtime.client.follow import follow
 from busagents.runtime.client.live_session import LiveQueue, LiveSession, LiveSessions
 from busagents.runtime.client.live_text import LiveText, OpenTurn
+from busagents.runtime.client.session_stream import SessionStream
 from busagents.runtime.client.task_event import TaskEvent, read_events, task_of_entry
 from busagents.runtime.journal import given_id
 from busagents.runtime.live_feed import LiveMessageBody
@@ -103,6 +104,19 @@ class BusOfGateway:
                     _keep(self._senders, session, event.event.sender)
                     return event.event.sender
         return None
+
+    async def session(self, session: str) -> AsyncIterator[tuple[ThreadRef, str, Fact | Piece]]:
+        """See GatewayBus.session."""
+        stream = SessionStream(self._bus, self._live, session, 0, None)
+        try:
+            async for item in stream:
+                if isinstance(item, TaskEvent):
+                    yield item.ref, item.task, _fact(item)
+                else:
+                    delta = item.delta
+                    yield item.ref, delta.task, Piece(delta.turn, delta.attempt, delta.text, delta.at, delta.progress)
+        finally:
+            await stream.aclose()
 
     async def scan(self, *, after: int) -> AsyncIterator[tuple[int, ThreadRef, Fact | None]]:
         """See GatewayBus.scan."""

@@ -114,6 +114,10 @@ class GatewayBus(Protocol):
         """The sender of the session's first task; None: there is no such session."""
         ...
 
+    def session(self, session: str) -> AsyncIterator[tuple[ThreadRef, str, Fact | Piece]]:
+        """Everything in a session from its beginning, and what comes: whose thread, which task, what. Without end."""
+        ...
+
     def scan(self, *, after: int) -> AsyncIterator[tuple[int, ThreadRef, Fact | None]]:
         """The whole log behind a position, up to its tip: positions, and of each entry the facts that say where a task is."""
         ...
