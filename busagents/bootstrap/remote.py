@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from busagents.domain.remote_agent import RemoteAgent
@@ -16,6 +17,9 @@ def remote_agents() -> RemoteAgents:
     """Where remote agents are found."""
     from busagents.adapters.a2a_client.client import A2ARemotes  # loads httpx, which few processes need
 
+    logger = logging.getLogger("httpx")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)  # it tells each request, and a task that is watched may need thousands
     return A2ARemotes(os.environ)
 
 

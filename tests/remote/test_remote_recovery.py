@@ -220,3 +220,47 @@ async def test_wherever_it_dies_a_cancel_reaches_the_remote(points: int) -> None
             await task.result(timeout=PATIENCE)
         assert set(peer.script.canceled) == set(peer.script.tasks)
         await checked_events(client, task.session)
+
+
+@pytest.mark.parametrize(
+    ("binding", "version"), [("JSONRPC", "1.0"), ("HTTP+JSON", "1.0"), ("JSONRPC", "0.3"), ("HTTP+JSON", "0.3")]
+)
+async def test_a_stream_that_breaks_is_taken_up_again_without_sending(binding: Binding, version: Version) -> None:
+    async with a2a_peer(binding=binding, version=version) as peer, working(MemoryStore(), remote(peer)) as client:
+        peer.watched.cut = [3, 2, 1]
+        task = await client.send("helper", "slowly one two three")
+        shown = ""
+        async with asyncio.timeout(PATIENCE):
+            async for piece in task.text():
+                shown += piece
+                if shown == "one ":
+                    peer.script.go.set()
+        assert shown == "one two three "
+        assert peer.watched.cut != [3, 2, 1]
+        assert peer.script.received == ["slowly one two three"]
+
+
+async def test_a_remote_that_forgets_the_task_fails_it() -> None:
+    async with a2a_peer(streaming=False) as peer, working(MemoryStore(), remote(peer)) as client:
+        task = await client.send("helper", "wait long")
+        async with asyncio.timeout(PATIENCE):
+            await peer.script.begun.wait()
+        peer.watched.refuse = [404]  # the next look
+        assert await reason(task) == "remote_task_unknown"
+
+
+async def test_a_remote_that_names_contexts_itself_is_sent_the_message_without_one() -> None:
+    async with a2a_peer() as peer, working(MemoryStore(), remote(peer)) as client:
+        peer.watched.refuse = [400]
+        first = await client.send("helper", "echo once")
+        assert (await first.result(timeout=PATIENCE)).text == "echo: once"
+        await (await client.send("helper", "echo again", session=first.session)).result(timeout=PATIENCE)
+        assert peer.script.received == ["echo once", "echo again"]
+        assert len(set(peer.script.contexts)) == 1
+
+
+async def test_a_remote_that_cannot_stream_after_all_is_polled() -> None:
+    async with a2a_peer() as peer, working(MemoryStore(), remote(peer)) as client:
+        peer.watched.refuse = [501]
+        assert (await (await client.send("helper", "echo once")).result(timeout=PATIENCE)).text == "echo: once"
+        assert peer.script.received == ["echo once"]

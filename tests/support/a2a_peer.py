@@ -127,6 +127,7 @@ class Watched:
         self.redirect = ""  # where every request is sent instead
         self.lose = 0  # so many answers to POSTs are worked out and never sent
         self.lost = asyncio.Event()
+        self.cut: list[int] = []  # after so many pieces of their bodies the next answers to POSTs break off
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -151,7 +152,24 @@ class Watched:
             await self._app(scope, receive, _swallow)
             self.lost.set()
             raise ConnectionResetError("the answer is lost")
+        if scope["method"] == "POST" and self.cut:
+            send = _cutting(send, self.cut.pop(0))
         await self._app(scope, receive, send)
+
+
+def _cutting(send: Send, pieces: int) -> Send:
+    """Sends so many pieces of the body, then nothing more: the connection breaks."""
+    left = pieces
+
+    async def cut(message: Any) -> None:
+        nonlocal left
+        if message["type"] == "http.response.body":
+            left -= 1
+            if left < 0:
+                raise ConnectionResetError("cut")
+        await send(message)
+
+    return cut
 
 
 _OPERATIONS = (
