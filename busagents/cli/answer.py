@@ -121,7 +121,6 @@ class _Shown:
         self._ask = ask
         self._tree = Tree(task.id)
         self._text = SessionText()
-        self._last_turn: str | None = None
         self._beside: dict[str, Beside] = {}
         self._held: list[TaskEvent] = []
         self._others = sys.stderr.isatty()
@@ -175,13 +174,9 @@ class _Shown:
             self._beside.pop(task).end()
 
     async def _of_the_task(self, item: TaskEvent) -> None:
-        from busagents.domain.events import InputRequired, ModelCompleted, TaskCompleted
+        from busagents.domain.events import InputRequired
 
         match item.event:
-            case ModelCompleted(message):
-                self._last_turn = message.text
-            case TaskCompleted(message) if item.turn and message.text != self._last_turn:  # it is that of a call or a hook
-                self._line.write(f"\n\n{message.text}" if self._line.used else message.text)
             case InputRequired():
                 self._line.end()
                 await self._answer_questions()

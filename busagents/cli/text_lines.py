@@ -10,10 +10,9 @@ _WIDTH = 80  # characters after which a line of others' text is broken
 
 
 class Line:
-    """Text on stdout that knows whether its line has ended. `used`: something was written."""
+    """Text on stdout that knows whether its line has ended."""
 
     def __init__(self) -> None:
-        self.used = False
         self._open = False
 
     def write(self, text: str) -> None:
@@ -22,7 +21,6 @@ class Line:
             return
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
-        self.used = True
         self._open = not text.endswith("\n")
 
     def end(self) -> None:

@@ -120,10 +120,16 @@ async def some_of(
     return items
 
 
-@pytest_asyncio.fixture(params=["memory", "jetstream"])
-async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+@pytest.fixture(params=["memory", "jetstream"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    """The real server's address, or none for a bus in memory. Not async: a fixture of another loop is asked for by name."""
+    return str(request.getfixturevalue("bus_url")) if request.param == "jetstream" else ""
+
+
+@pytest_asyncio.fixture
+async def connect(server_url: str) -> AsyncIterator[Connect]:
     """Connections to one bus, each as a process of its own has it."""
-    store, url = MemoryStore(), request.getfixturevalue("bus_url") if request.param == "jetstream" else ""
+    store, url = MemoryStore(), server_url
     buses: list[Bus] = []
 
     async def connected() -> Bus:

@@ -100,3 +100,11 @@ def test_whatever_earlier_attempts_said_the_recorded_text_is_said_whole(
     said = shown(*items, *pieces(text, cuts, attempt=last), recorded(text, attempt=last))
     assert said.endswith(text)
     assert said == text or said.removesuffix(text).endswith("\n\n")
+
+
+def test_an_answer_that_is_a_calls_or_a_hooks_follows_what_the_model_said() -> None:
+    said = e.TaskCompleted(assistant("what the call said"))
+    ended = TaskEvent(REF, "ev", 2, 2, "id", "", "t", 1, 1, said)
+    assert shown(recorded("let me ask"), ended) == "let me ask\n\nwhat the call said"
+    assert shown(recorded(""), ended) == "what the call said"
+    assert shown(recorded("what the call said"), ended) == "what the call said"

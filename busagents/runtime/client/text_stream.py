@@ -42,9 +42,10 @@ class TextStream:
                 self._enter(event.turn)
                 self._done.add(event.turn)
                 return self._show(message.text, whole=True)
-            case TaskCompleted(message) if event.turn == 0:  # a function's answer is no model turn
-                self._enter(0)
-                self._done.add(0)
+            case TaskCompleted(message, handoff=None) if event.turn == 0 or message.text != self._shown:
+                turn = event.turn + 1 if event.turn else 0  # no model turn: a function's answer, or that of a call or a hook
+                self._enter(turn)
+                self._done.add(turn)
                 return self._show(message.text, whole=True)
         return ""
 
