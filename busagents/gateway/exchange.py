@@ -13,7 +13,7 @@ import msgspec
 from busagents.gateway.calls import Call, CardFor, Result, Send, SendStream, Subscribe, carry_out, is_stream, open_stream
 from busagents.gateway.errors import A2AError, InvalidAgentResponse
 from busagents.gateway.json_fields import wrong
-from busagents.gateway.negotiation import ExtensionsOf, activated
+from busagents.gateway.negotiation import NO_EXTENSIONS, ExtensionsOf, activated
 from busagents.gateway.presence import Presence
 from busagents.gateway.service import GatewayService
 from busagents.gateway.sse import EventStream
@@ -24,6 +24,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 SendMessage = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+EXTENSION_HEADERS = frozenset([b"a2a-extensions", b"x-a2a-extensions"])  # the second is of 0.3
 MAX_KEY = 255  # characters of an Idempotency-Key
 READ_ON = 4  # times `max_body`; so far a body that is too large is read
 WATCH_AFTER = 1.0  # seconds; a call that takes longer is given up when its caller leaves
@@ -109,7 +110,9 @@ class Exchange:
     def agree_on_extensions(self) -> None:
         """Raises ExtensionSupportRequired."""
         extensions = self.wiring.extensions_of(self.participant)
-        self.active = activated(extensions, self.header(b"a2a-extensions") or self.header(b"x-a2a-extensions"))
+        if extensions is not NO_EXTENSIONS:
+            lists = (value.decode("latin-1") for name, value in self._scope["headers"] if name in EXTENSION_HEADERS)
+            self.active = activated(extensions, ",".join(lists))
 
     async def body(self) -> bytes:
         """All of it. Raises BodyTooLarge, BodyTooSlow, MediaTypeUnknown."""

@@ -48,8 +48,6 @@ NO_EXTENSIONS = Extensions()
 
 def activated(extensions: Extensions, header: str) -> str:
     """Of those the caller names, the ones we have, as the answer's `A2A-Extensions`. Raises ExtensionSupportRequired."""
-    if extensions is NO_EXTENSIONS:
-        return ""
     named = [uri.strip() for uri in header.split(",")]
     missing = sorted(extensions.required.difference(named))
     if missing:

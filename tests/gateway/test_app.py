@@ -100,7 +100,7 @@ async def test_a_required_extension_must_be_named_and_is_confirmed(client: httpx
             "EXTENSION_SUPPORT_REQUIRED",
         )
         assert (await client.get(f"{base}/tasks", headers={"a2a-extensions": OTHER})).status_code == 400
-        named = {"a2a-extensions": f"{OTHER}, https://host/unknown,{WANTED}"}
+        named = [("a2a-extensions", f"{OTHER}, https://host/unknown"), ("a2a-extensions", WANTED)]
         for answer in (
             await client.post(base, json=LIST, headers=named),
             await client.post(f"{base}/message:stream", json=saying("x"), headers=named),
