@@ -1,5 +1,5 @@
-"""A2A over HTTP: every participant at http://127.0.0.1:8420/agents/<name>; what is sent to the root goes to research_analyst."""
+"""Every participant over HTTP: A2A at http://127.0.0.1:8420/agents/<name>, plain HTTP at http://127.0.0.1:8420/v1."""
 
 from busagents.domain.gateway import Gateway
 
-gateway = Gateway(root="research_analyst")
+gateway = Gateway()

@@ -13,7 +13,7 @@ from busagents.adapters.jetstream.identity import StreamIdentity
 from busagents.adapters.jetstream.provision import provision
 from busagents.bootstrap.gateway_options import GatewayOptions, gateway_options
 from busagents.bootstrap.gateway_server import address_of, bound_socket, make_server, serve
-from busagents.bootstrap.gateway_wires import make_wires, service_on
+from busagents.bootstrap.gateway_wires import Served, make_wires, service_on
 from busagents.domain.gateway import Gateway
 from busagents.errors import BusError
 from busagents.gateway.callers import Callers, KnownCallers, OpenCallers
@@ -23,7 +23,6 @@ from busagents.gateway.health import Check, Health
 from busagents.gateway.hosts import HostRule, OriginRule
 from busagents.gateway.limits import Limiter
 from busagents.gateway.metrics import Metrics
-from busagents.gateway.service import GatewayService
 from busagents.ports.log import Bus
 from busagents.runtime.status import StatusWriter
 from busagents.settings import load_settings
@@ -65,8 +64,8 @@ async def run_gateway(
         )
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
-        async with service_on(bus, definition) as service:
-            guards = make_guards(definition, options, service, bus_check(bus), settings.gateway.signing_key)
+        async with service_on(bus, definition) as served:
+            guards = make_guards(definition, options, served, bus_check(bus), settings.gateway.signing_key)
             server = make_server(guards, options, settings.gateway.tls_key_password)
             if stop is None:
                 stop = asyncio.Event()
@@ -98,8 +97,8 @@ def make_callers(options: GatewayOptions) -> Callers:
     return KnownCallers(options.keys, verifier)
 
 
-def make_guards(definition: Gateway, options: GatewayOptions, service: GatewayService, check: Check, signing_key: str) -> Guards:
-    """The whole application: the wires of `service` behind all guards. `check` says whether the bus is there.
+def make_guards(definition: Gateway, options: GatewayOptions, served: Served, check: Check, signing_key: str) -> Guards:
+    """The whole application: the wires of `served` behind all guards. `check` says whether the bus is there.
 
     Raises:
         ConfigError: the signing key is none.
@@ -111,10 +110,10 @@ def make_guards(definition: Gateway, options: GatewayOptions, service: GatewaySe
 
         signer = load_signer(signing_key)
         sign, documents = signer, {JWKS_PATH: signer.jwks}
-    cards = Cards(service.participants, options.cards, sign)
+    cards = Cards(served.service.participants, options.cards, sign)
     metrics = Metrics(_VERSION)
     return Guards(
-        make_wires(service, cards, root=definition.root, max_body=definition.max_body),
+        make_wires(served, cards, definition),
         hosts=HostRule(options.allowed_hosts),
         origins=OriginRule(options.allowed_origins),
         callers=make_callers(options),

@@ -4,45 +4,67 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from busagents.bootstrap.gateway_bus import BusOfGateway
 from busagents.domain.gateway import Gateway
 from busagents.gateway.app import make_app
+from busagents.gateway.callers import caller_of
 from busagents.gateway.cards import Cards, base_of_request
 from busagents.gateway.errors import ExtendedAgentCardNotConfigured
 from busagents.gateway.exposure import Exposure
 from busagents.gateway.guards import App
 from busagents.gateway.index import TaskIndex
 from busagents.gateway.log_service import LogService
+from busagents.gateway.plain import Plain, SessionEvents
 from busagents.gateway.service import GatewayService
+from busagents.gateway.session_events import LoggedSessions
 from busagents.gateway.types import Caller
 from busagents.gateway.wire_v03 import WireV03
 from busagents.gateway.wire_v03_rest import RestWireV03
 from busagents.ports.log import Bus
 
 
+class Served(NamedTuple):
+    """The operations over a bus: A2A's eleven, and the events of a session."""
+
+    service: GatewayService
+    sessions: SessionEvents
+
+
 @asynccontextmanager
-async def service_on(bus: Bus, definition: Gateway) -> AsyncIterator[GatewayService]:
-    """The eleven operations over the bus."""
+async def service_on(bus: Bus, definition: Gateway) -> AsyncIterator[Served]:
+    """The operations over the bus, while the block runs."""
     view = BusOfGateway(bus)
     index = TaskIndex(view)
+    exposure = Exposure(view, only=definition.expose)
     try:
-        yield LogService(view, index, Exposure(view, only=definition.expose))
+        yield Served(LogService(view, index, exposure), LoggedSessions(view, exposure))
     finally:
         await index.close()
         await view.close()
 
 
-def make_wires(service: GatewayService, cards: Cards, *, root: str, max_body: int) -> App:
-    """Every wire of a service, without guards."""
+def make_wires(served: Served, cards: Cards, definition: Gateway) -> App:
+    """Every wire, without guards: A2A 1.0 and 0.3 over JSON-RPC and HTTP+JSON, and plain HTTP."""
+    plain = Plain(
+        served.service,
+        caller_of=caller_of,
+        sessions=served.sessions,
+        at_short=not definition.root,  # there `/v1` is A2A 0.3's
+        auth=cards.settings.auth,
+        version=cards.settings.version,
+        max_body=definition.max_body,
+    )
     return make_app(
-        service,
+        served.service,
         known=cards.known,
-        default=root,
+        default=definition.root,
         card_for=_card_for(cards) if cards.settings.auth else None,
         rpc_v03=WireV03(),
         rest_v03=RestWireV03(),
-        max_body=max_body,
+        extra_routes=[plain],
+        max_body=definition.max_body,
     )
 
 

@@ -22,7 +22,8 @@ class Gateway:
         host: the address it listens on. Other than this machine's own, it starts only if callers must say who they are.
         port: None: 8420 or the next free one; 0: any free one.
         expose: the participants that can be called, or their names; None: all.
-        root: the participant that answers at the root URL; "": the first by name.
+        root: the participant that answers at the root URL, where `/v1` then is A2A 0.3's; plain HTTP stays below `/api/v1`.
+            "": none, unless there is only one.
         title, description: what the card of the whole says.
         public_url: where callers reach it if not at the host they name, for example behind a proxy.
         allowed_hosts: host names it is reached by. None: those of this machine, and any if callers must say who they are.

@@ -25,7 +25,7 @@ def route_of(path: str) -> str:
         return "extended-card"
     found = _VERBS.fullmatch(path)
     if found is None:
-        return "rpc"
+        return "plain" if "/v1/" in path or path == "/openapi.json" else "rpc"
     if found[2]:
         return f"tasks:{found[2]}"
     if found[3]:

@@ -146,6 +146,15 @@ async def test_up_lists_it_and_says_where_it_is(system: RunningSystem) -> None:
 
 
 @module_loop
+async def test_people_without_an_a2a_client_can_use_it_too(system: RunningSystem) -> None:
+    async with httpx.AsyncClient(base_url=address(system), timeout=30) as http:
+        assert "/tasks" in str((await http.get("/openapi.json")).json()["paths"])
+        assert "echo" in (await http.get("/v1/agents")).text
+        task = (await http.post("/v1/tasks", json={"agent": "echo", "text": "hi"})).json()
+        assert "you said hi" in (await http.get(f"/v1/tasks/{task['id']}")).text
+
+
+@module_loop
 async def test_it_is_no_participant(system: RunningSystem) -> None:
     code, out, _ = await busagents("agents", "list", "--json", cwd=system.folder)
     assert code == 0
@@ -208,6 +217,7 @@ async def test_unknown_callers_get_401_and_the_card_says_what_to_send(guarded: R
         refused = await http.post("/agents/echo", json={"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x"}})
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert (await http.post("/v1/tasks", json={"agent": "echo", "text": "hi"})).status_code == 401
     assert KEY not in guarded.said
 
 

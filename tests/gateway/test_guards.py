@@ -255,6 +255,9 @@ async def test_metrics_count_answers_and_refusals() -> None:
         ("/agents/echo/tasks/1/pushNotificationConfigs/2", "push"),
         ("/agents/echo/.well-known/agent.json", "card"),
         ("/agents/echo/v1/card", "extended-card"),
+        ("/v1/agents", "plain"),
+        ("/api/v1/sessions/s/events", "plain"),
+        ("/openapi.json", "plain"),
         ("/../../etc/passwd", "rpc"),
     ],
 )
