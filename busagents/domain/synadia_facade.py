@@ -33,7 +33,7 @@ class SynadiaFacade:
         owner: str = "busagents",
         expose: Sequence[Participant | str] | None = None,
         sessions: Sequence[str] = (),
-        max_prompts: int = 256,
+        max_prompts: int = 1024,
         heartbeat_every: int = 30,
         replicas: int = 1,
     ) -> None:

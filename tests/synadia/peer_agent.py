@@ -52,6 +52,7 @@ async def peer_agent(
     owner: str = "acme",
     session: str = "main",
     attachments_ok: bool = True,
+    trust: str = "any",
     version: str = "0.3",
 ) -> AsyncIterator[Client]:
     """Run an agent until the block ends. A handler that returns has answered; one that is canceled leaves its caller alone."""
@@ -71,7 +72,7 @@ async def peer_agent(
     subject = AgentSubject.new(agent, owner, session)
     metadata = {"agent": agent, "owner": owner, "session": session, "protocol_version": version}
     service = await add_service(client, ServiceConfig(name="agents", version="1.0.0", description="a peer", metadata=metadata))
-    said = {"max_payload": "1MB", "attachments_ok": str(attachments_ok).lower()}
+    said = {"max_payload": "1MB", "attachments_ok": str(attachments_ok).lower(), "min_sender_trust": trust}
     await service.add_endpoint(
         EndpointConfig(name="prompt", subject=subject.prompt, queue_group="agents", handler=arrived, metadata=said)
     )

@@ -22,11 +22,13 @@ from synadia_ai.agents.errors import ProtocolError
 from synadia_ai.agents.heartbeat import HeartbeatPayload
 from synadia_ai.agents.messages import ResponseChunk, StatusChunk
 
-from busagents import Agent, Artifact, DataPart, FilePart, FunctionContext, FunctionTask, Person, agent, connect
+from busagents import Agent, Artifact, DataPart, Edge, FilePart, FunctionContext, FunctionTask, Graph, Person, agent, connect
 from busagents.adapters.jetstream.bus import connect_bus
 from busagents.adapters.synadia.desk import Listed
 from busagents.adapters.synadia.exchange import Patience
 from busagents.adapters.synadia.facade import Facade, FacadeOptions
+from busagents.adapters.synadia.subjects import address
+from busagents.adapters.synadia.wire import ACK, response
 from busagents.bootstrap.kinds import Definition
 from busagents.bootstrap.synadia import ClientDesk, run_facade
 from busagents.domain.synadia_agent import SynadiaAgent
@@ -34,7 +36,7 @@ from busagents.domain.synadia_facade import SynadiaFacade
 from busagents.runtime.client.client import Client
 from busagents.runtime.clock import SystemClock
 from busagents.runtime.journal import Journal
-from busagents.testing import ScriptedModel, say
+from busagents.testing import ScriptedModel, call_tools, say
 from tests.support.participants import running
 
 Fresh = Callable[[str], str]
@@ -172,6 +174,21 @@ async def test_what_began_at_main_goes_on_under_the_name_that_the_first_reply_ga
         session = first.headers["Busagents-Session"]
         there = peer.prompt_subject.rpartition(".")[0] + "." + session
         assert text_of([item async for item in peer.prompt("two", subject=there)]) == "one | two"
+
+
+async def test_an_answer_that_is_another_participants_comes_too(bus_url: str, fresh: Fresh) -> None:
+    child = echo(fresh("child"))
+    model = ScriptedModel([call_tools((child.name, {"input": "hello"}), text="One moment.")])
+    boss = Agent(fresh("boss"), model=model, tools=[child.as_tool(delegate=True)])
+    async with staged(bus_url, boss, child) as stage:
+        assert text_of(await everything(await stage.find(boss.name), "go")) == "One moment.\n\nyou said: hello"
+
+
+async def test_an_answer_of_a_graph_comes(bus_url: str, fresh: Fresh) -> None:
+    first, second = echo(fresh("first")), echo(fresh("second"))
+    graph = Graph(fresh("graph"), entry=first, edges=[Edge(first, second)])
+    async with staged(bus_url, graph, first, second) as stage:
+        assert "you said: hello" in text_of(await everything(await stage.find(graph.name), "hello"))
 
 
 async def test_files_travel_both_ways(bus_url: str, fresh: Fresh) -> None:
@@ -441,6 +458,56 @@ async def test_a_participant_that_comes_is_listed_and_one_that_goes_is_not(bus_u
                 pass  # each look asks the log
         async with running(bus_url, echo(name)):
             assert text_of(await prompting) == "you said: still there?"
+
+
+async def test_a_participant_that_does_not_answer_once_keeps_its_instance(bus_url: str, fresh: Fresh) -> None:
+    there = [Listed(fresh("a"))]
+
+    class Desk(ClientDesk):
+        async def participants(self) -> Sequence[Listed]:
+            return list(there)
+
+    async with connect(bus_url) as client, nats_client(bus_url) as wire:
+        bus = await connect_bus(bus_url)
+        only = DiscoverFilter(owner="o" + uuid.uuid4().hex[:10])
+        agents = Agents(nc=wire)
+        assert only.owner is not None
+        facade = Facade(bus.client, Desk(client), FacadeOptions(only.owner))
+        await facade.look()
+        [before] = await agents.discover(stall=0.3, filter=only)
+        gone = there.pop()
+        await facade.look()
+        await facade.look()
+        there.append(gone)
+        await facade.look()
+        [after] = await agents.discover(stall=0.3, filter=only)
+        assert after.instance_id == before.instance_id
+        there.clear()
+        for _ in range(3):
+            await facade.look()
+        assert await agents.discover(stall=0.3, filter=only) == []
+        await bus.close()
+
+
+async def test_a_prompt_whose_answer_nobody_wants_is_a_task_all_the_same(bus_url: str, fresh: Fresh) -> None:
+    async with staged(bus_url, echo(name := fresh("a"))) as stage:
+        await stage.wire.publish((await stage.find(name)).prompt_subject, b"just do it")
+        async with asyncio.timeout(10):
+            while [task.state for task in await stage.client.tasks(participant=name)] != ["completed"]:
+                pass
+
+
+async def test_one_that_is_exposed_by_name_is_prompted_before_it_is_back(bus_url: str, fresh: Fresh) -> None:
+    name = fresh("away")
+    async with running(bus_url, echo(name)):
+        pass
+    async with staged(bus_url, expose=(name,)) as stage:
+        prompting = asyncio.create_task(raw(stage.wire, address(name, stage.owner).subject("prompt"), b"hello"))
+        async with asyncio.timeout(10):
+            while not await stage.client.tasks(participant=name):
+                pass
+        async with running(bus_url, echo(name)):
+            assert [body for _, body in await prompting] == [ACK, response("you said: hello"), b""]
 
 
 async def test_several_facades_share_the_prompts_of_an_agent(bus_url: str, fresh: Fresh) -> None:

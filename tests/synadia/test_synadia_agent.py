@@ -186,6 +186,22 @@ async def test_files_are_not_sent_to_one_that_takes_none(bus_url: str, fresh: Fr
         assert failed.value.reason == "bad_request"
 
 
+async def test_one_that_wants_signed_prompts_is_not_prompted(bus_url: str, fresh: Fresh) -> None:
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh))
+    async with peer_agent(bus_url, remote.agent, echo, trust="signed"), running(bus_url, remote) as client:
+        with pytest.raises(TaskFailed, match="signed by their sender") as failed:
+            await (await client.send(remote.name, "hello")).result()
+        assert failed.value.reason == "unauthorized"
+
+
+async def test_what_is_too_large_for_it_is_not_sent(bus_url: str, fresh: Fresh) -> None:
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh))
+    async with peer_agent(bus_url, remote.agent, echo), running(bus_url, remote) as client:
+        with pytest.raises(TaskFailed, match="takes at most 1048576") as failed:
+            await (await client.send(remote.name, "x" * 1_100_000)).result()
+        assert failed.value.reason == "bad_request"
+
+
 async def test_the_session_that_is_named_is_prompted_else_main(bus_url: str, fresh: Fresh) -> None:
     def named(name: str) -> Any:
         async def answer(envelope: Envelope, stream: Stream) -> None:

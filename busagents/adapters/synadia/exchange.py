@@ -27,7 +27,7 @@ class Patience(msgspec.Struct, frozen=True):
 
     ack: float = 20.0
     question: float = 600.0
-    answer: float = 3600.0
+    answer: float = 1800.0
 
 
 class Exchange:

@@ -2,7 +2,8 @@
 
 A participant is listed while it is live, once for its `main` session, where each prompt begins a session of its own, and once for
 each session that was declared. A prompt to any other session of it is taken too, so a conversation that began at `main` can go
-on under the name that its first reply gave. One to a participant that is away waits in the log.
+on under the name that its first reply gave. One to a participant that has gone, or is exposed by name and not there yet, waits in
+the log.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Container
 
 import msgspec
 import nats.errors
@@ -28,6 +30,8 @@ from busagents.errors import BusError, InvalidName
 
 _log = logging.getLogger("busagents.synadia")
 _SESSION = "synadia-"  # our sessions begin so: who may prompt has no way into those of others
+_LONGEST = 64  # characters of a session of ours
+_MISSES = 3  # looks in a row at which a participant was not there
 _FOREIGN = "synadiaagent"  # participants of this kind are agents of the protocol already
 
 
@@ -37,7 +41,7 @@ class FacadeOptions(msgspec.Struct, frozen=True):
     owner: str = "busagents"
     expose: tuple[str, ...] | None = None
     sessions: tuple[str, ...] = ()
-    max_prompts: int = 256
+    max_prompts: int = 1024
     patience: Patience = Patience()
     heartbeat_every: int = 30
     look_every: float = 5.0
@@ -51,6 +55,7 @@ class Facade:
         self._desk = desk
         self._options = options
         self._hosted: dict[subjects.Address, Hosted] = {}
+        self._missed: Counter[subjects.Address] = Counter()
         self._doors: dict[str, Subscription] = {}
         self._prompts: set[asyncio.Task[None]] = set()
 
@@ -84,10 +89,10 @@ class Facade:
         wanted = {
             subjects.address(item.name, self._options.owner, session): (item, session) for item in there for session in sessions
         }
-        for gone in [address for address in self._hosted if address not in wanted]:
-            await self._hosted.pop(gone).stop()
-        for name in sorted({item.name for item in there} - self._doors.keys()):
-            await self._open(name)
+        await self._forget(wanted)
+        for name in sorted({item.name for item in there} | set(self._options.expose or ())):
+            if name not in self._doors:
+                await self._open(name)
         for address, (item, session) in wanted.items():
             if address not in self._hosted:
                 names = {"agent": item.name, "owner": self._options.owner, "session": session}
@@ -95,6 +100,13 @@ class Facade:
                 hosted = await host(self._client, address, item, names, every=every, prompted=self._arrived)
                 self._hosted[address] = hosted
                 await hosted.beat()  # behind the listing, so that who hears it finds it
+
+    async def _forget(self, wanted: Container[subjects.Address]) -> None:
+        """List those no longer who did not answer several times: one that is only busy keeps its instance."""
+        for address in list(self._hosted):
+            self._missed[address] = 0 if address in wanted else self._missed[address] + 1
+            if self._missed[address] >= _MISSES:
+                await self._hosted.pop(address).stop()
 
     def _exposed(self, item: Listed) -> bool:
         if self._options.expose is None:
@@ -166,9 +178,6 @@ class Facade:
             await asyncio.wait(prompts)
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             await self._client.flush(2)
-
-
-_LONGEST = 64
 
 
 def our_session(session: str) -> str:

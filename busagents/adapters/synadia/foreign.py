@@ -38,7 +38,7 @@ class _Info(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True, order=True):
-    """An agent as discovery told of it. `subject` takes prompts of at most `max_payload` bytes (None: not said)."""
+    """An agent as discovery told of it. `subject` takes prompts of at most `max_payload` bytes (None: not said), `signed` ones only."""
 
     agent: str
     owner: str
@@ -47,6 +47,7 @@ class Found(msgspec.Struct, frozen=True, order=True):
     subject: str
     max_payload: int | None = None
     attachments: bool = True
+    signed: bool = False
 
 
 async def discover(client: Client, agent: str = "", owner: str = "", session: str = "") -> list[Found]:
@@ -114,7 +115,7 @@ class SynadiaPeer:
                     return
                 problem = _local_problem(place, payload, self._client.max_payload, files=files)
                 if problem is not None:
-                    yield Refused("bad_request", problem)
+                    yield problem
                     return
                 await self._client.publish(place.subject, payload, reply=inbox)
                 yield Alive()
@@ -164,14 +165,18 @@ def _rank(session: str) -> int:
     return _PREFERRED.index(session) if session in _PREFERRED else len(_PREFERRED)
 
 
-def _local_problem(place: Found, payload: bytes, most: int, *, files: bool) -> str | None:
-    """Why a prompt must not be sent (section 5.4)."""
+def _local_problem(place: Found, payload: bytes, most: int, *, files: bool) -> Refused | None:
+    """Why a prompt must not be sent (sections 5.4 and 13.9)."""
+    if place.signed:
+        text = f"agent {place.agent!r} takes prompts that are signed by their sender only, and ours are not: let it take any"
+        return Refused("unauthorized", text)
     if files and not place.attachments:
-        return f"agent {place.agent!r} takes no attachments: leave the files out"
+        return Refused("bad_request", f"agent {place.agent!r} takes no attachments: leave the files out")
     limit = min(most, place.max_payload or most)
-    if len(payload) > limit:
-        return f"the prompt has {len(payload)} bytes with its files, and agent {place.agent!r} takes at most {limit}: send less"
-    return None
+    if len(payload) <= limit:
+        return None
+    text = f"the prompt has {len(payload)} bytes with its files, and agent {place.agent!r} takes at most {limit}: send less"
+    return Refused("bad_request", text)
 
 
 def _found(data: bytes) -> Found | None:
@@ -194,6 +199,7 @@ def _found(data: bytes) -> Found | None:
         endpoint.subject,
         wire.parse_size(said.get("max_payload", "")),
         said.get("attachments_ok") != "false",
+        said.get("min_sender_trust", "any") != "any",
     )
 
 
