@@ -68,6 +68,7 @@ class Projection:
         self._history: list[Message] = []
         self._answers: list[Message] = []  # those that count, until the status says that
         self._metadata: dict[str, Any] = {"participant": participant}
+        self._told = 0  # pieces of progress
         self._live = LiveAnswer(task, context)
 
     @classmethod
@@ -143,7 +144,8 @@ class Projection:
         if piece.progress is None or self.state != "working":
             return []
         said = Part(text=piece.progress) if isinstance(piece.progress, str) else Part(data=piece.progress, has_data=True)
-        message = self._says(f"{self.id}.progress.{piece.attempt}", (said,))
+        self._told += 1
+        message = self._says(f"{self.id}.{self.place}.progress-{self._told}", (said,))
         return [StreamItem(self._moved("working", self._status.timestamp, message))]
 
     def _step(self, fact: Fact, update: Recorded) -> list[StreamItem]:
