@@ -19,6 +19,7 @@ from busagents.gateway.errors import InvalidParams
 E = TypeVar("E")
 
 MAX_DEPTH = 100  # as protobuf's own JSON readers
+MAX_ITEMS = 10_000  # of a list of objects: reading them holds up everybody else
 INT32 = range(-(2**31), 2**31)
 URLSAFE = str.maketrans("-_", "+/")
 
@@ -176,6 +177,8 @@ class Fields:
         value = self.get(name)
         if not isinstance(value, list) or not value:
             raise wrong(self.at(name), "must be a list with at least one element")
+        if len(value) > MAX_ITEMS:
+            raise wrong(self.at(name), f"must have at most {MAX_ITEMS} elements, not {len(value)}")
         return (type(self)(item, f"{self.at(name)}[{index}]") for index, item in enumerate(value))
 
 

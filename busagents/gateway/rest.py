@@ -82,11 +82,14 @@ class Rest:
             return Fields({})
         try:
             check_utf8(body)
-            return Fields(self._decode(body))
+            found = self._decode(body)
         except RecursionError:
             raise InvalidRequest("the body is nested too deep") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"the body is not JSON in UTF-8: {error}") from None
+        if not isinstance(found, dict):
+            raise InvalidRequest("the body must be a JSON object")
+        return Fields(found)
 
 
 def no_such_path(path: tuple[str, ...]) -> NoSuchPath:

@@ -14,8 +14,11 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from busagents.gateway.app import make_app
 from busagents.gateway.wire_v1_read import METHODS
 from tests.gateway.conftest import saying
+from tests.gateway.echo_service import EchoService
+from tests.support.http_server import serving
 
 CODES = {-32700, -32600, -32601, -32602, -32603, *range(-32009, -32000)}
 DEEP = 100_000
@@ -231,3 +234,35 @@ async def test_any_request_below_the_agents_url_is_answered(http: httpx.AsyncCli
             error = answer.json()["error"]
             assert error["code"] == answer.status_code
             assert error["details"][0]["reason"]
+
+
+TEN_MB = 10_000_000
+
+
+def message_of(parts: bytes) -> bytes:
+    """The parameters of a send, around raw parts."""
+    return b'{"message":{"messageId":"m","role":"ROLE_USER","parts":[%s]}}' % parts
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (message_of(b'{"text":"%s"}' % (b"x" * TEN_MB)), 200),
+        (message_of(b'{"text":"%s"}' % ("é".encode() * (TEN_MB // 2))), 200),
+        (message_of(b'{"raw":"%s"}' % (b"AAAA" * (TEN_MB // 4))), 200),
+        (message_of(b'{"data":[%s{}]}' % (b'{"a":1},' * (TEN_MB // 8))), 200),
+        (message_of(b'{"text":""},' * (TEN_MB // 12) + b'{"text":""}'), 400),
+        (message_of(b'{"data":%s}' % (b"1" * TEN_MB)), 400),
+        (b"[" * TEN_MB, 400),
+        (b"{" + b'"a":1,' * (TEN_MB // 6) + b'"b":1}', 400),
+        (message_of(b'{"text":"%s"}' % (b"x" * 2 * TEN_MB)), 413),
+    ],
+    ids=["text", "utf8", "raw", "data", "parts", "digits", "deep", "keys", "beyond"],
+)
+async def test_a_body_of_ten_megabytes_is_answered_in_both_bindings(body: bytes, status: int) -> None:
+    headers = {"a2a-version": "1.0", "content-type": "application/json"}
+    async with serving(make_app(EchoService())) as base, httpx.AsyncClient(headers=headers, timeout=4 * SLOW) as client:
+        assert (await client.post(f"{base}/message:send", content=body)).status_code == status
+        answer = await client.post(base, content=envelope(body))
+        assert answer.status_code == (413 if status == 413 else 200)
+        assert ("result" in answer.json()) == (status == 200)
