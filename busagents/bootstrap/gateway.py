@@ -110,7 +110,7 @@ def make_guards(definition: Gateway, options: GatewayOptions, served: Served, ch
 
         signer = load_signer(signing_key)
         sign, documents = signer, {JWKS_PATH: signer.jwks}
-    cards = Cards(served.service.participants, options.cards, sign)
+    cards = Cards(served.service.participants, options.cards, sign, served.exists)
     metrics = Metrics(_VERSION)
     return Guards(
         make_wires(served, cards, definition),

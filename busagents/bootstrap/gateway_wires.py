@@ -13,6 +13,7 @@ from busagents.gateway.callers import caller_of
 from busagents.gateway.cards import Cards, base_of_request
 from busagents.gateway.errors import ExtendedAgentCardNotConfigured
 from busagents.gateway.exposure import Exposure
+from busagents.gateway.failures import bus_failures
 from busagents.gateway.guards import App
 from busagents.gateway.index import TaskIndex
 from busagents.gateway.log_service import LogService
@@ -26,10 +27,11 @@ from busagents.ports.log import Bus
 
 
 class Served(NamedTuple):
-    """The operations over a bus: A2A's eleven, and the events of a session."""
+    """The operations over a bus: A2A's eleven, the events of a session, and whether a participant can be called, live or not."""
 
     service: GatewayService
     sessions: SessionEvents
+    exists: Callable[[str], Awaitable[bool]]
 
 
 @asynccontextmanager
@@ -38,8 +40,13 @@ async def service_on(bus: Bus, definition: Gateway) -> AsyncIterator[Served]:
     view = BusOfGateway(bus)
     index = TaskIndex(view)
     exposure = Exposure(view, only=definition.expose)
+
+    async def exists(name: str) -> bool:
+        with bus_failures():
+            return exposure.exposes(name) and await view.known(name)
+
     try:
-        yield Served(LogService(view, index, exposure), LoggedSessions(view, exposure))
+        yield Served(LogService(view, index, exposure), LoggedSessions(view, exposure), exists)
     finally:
         await index.close()
         await view.close()

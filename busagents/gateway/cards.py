@@ -67,19 +67,25 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Cards:
-    """Made from `participants`, which is asked about once a second while cards are asked for."""
+    """Made from `participants`, which is asked about once a second while cards are asked for. `exists` tells of one who is not
+    among them whether it can be called all the same.
+    """
 
     def __init__(
         self,
         participants: Callable[[], Awaitable[Sequence[Exposed]]],
         settings: CardSettings,
         sign: Signer | None = None,
+        exists: Callable[[str], Awaitable[bool]] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self._ask = participants
         self._sign = sign
         self._now = now
+        self._exists = exists
+        self._away: dict[str, Exposed] = {}
+        self._names: frozenset[str] = frozenset()
         self._looking: asyncio.Future[None] | None = None
         self._known: tuple[Exposed, ...] = ()
         self._asked = float("-inf")
@@ -116,15 +122,20 @@ class Cards:
         """Who can be called: those of a moment ago, while it is looked again who is there. It waits for that only if nobody,
         or nobody of that name, was there before. While the bus cannot be asked, who could be called before.
 
+        One of that name that is not there and has an inbox is among them: what it is sent waits there.
+
         Raises:
             A2AError: it cannot be asked and never could.
         """
-        if self._now() - self._asked < _FRESH:
-            return self._known
-        if self._looking is None:
+        if self._now() - self._asked >= _FRESH and self._looking is None:
             self._looking = asyncio.ensure_future(self._look())
-        if not self._known or (name and not any(item.name == name for item in self._known)):
+        if name in self._names:
+            return self._known
+        if self._looking is not None and (name or not self._known):
             await asyncio.shield(self._looking)
+        if name and name not in self._names and self._exists is not None and await self._exists(name):
+            self._away[name] = Exposed(name, "")
+            self._set(self._known)
         return self._known
 
     async def close(self) -> None:
@@ -135,16 +146,22 @@ class Cards:
 
     async def _look(self) -> None:
         try:
-            found = tuple(await self._ask())
-            if found != self._known:
-                self._known = found
-                self._made.clear()
+            self._set(await self._ask())
+            self._asked = self._now()
         except A2AError:
             if not self._known:
                 raise
+            self._asked = self._now()
         finally:
-            self._asked = self._now() if self._known else self._asked
             self._looking = None
+
+    def _set(self, there: Sequence[Exposed]) -> None:
+        """Those who are there, and of those who are away the ones who were asked for."""
+        found = {**self._away, **{item.name: item for item in there}}
+        known = tuple(found[name] for name in sorted(found))
+        if known != self._known:
+            self._known, self._names = known, frozenset(found)
+            self._made.clear()
 
     def _document(self, base: str, name: str, known: Sequence[Exposed], extended: bool) -> Json | None:
         one = next((item for item in known if item.name == name), None)

@@ -31,6 +31,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _BODY_TIME = 30.0  # seconds a body may take to arrive
 _CARD = re.compile(r"(?:/(?:agents|a2a)/(?P<name>[A-Za-z0-9_-]{1,64}))?(?:" + "|".join(map(re.escape, WELL_KNOWN)) + ")")
+_AGENT = re.compile(r"/(?:agents|a2a)/([A-Za-z0-9_-]{1,64})(?:/.*)?")
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, DELETE"),
     (
@@ -172,6 +173,8 @@ class Guards:
         self._metrics.open_calls += 1
         answer.on_stream = self._stream_began
         try:
+            if (agent := _AGENT.fullmatch(scope["path"])) is not None:
+                await self._cards.known(agent[1])  # so that the application knows one who is away
             if scope["method"] not in _WITHOUT_BODY:
                 receive = await self._whole_body(headers, receive)
             await self._app(scope, receive, answer.send)

@@ -112,6 +112,26 @@ async def test_a_participant_that_joins_appears_within_a_second() -> None:
     assert [skill["id"] for skill in (await document(cards))["skills"]] == ["echo", "writer"]
 
 
+async def test_who_is_away_and_has_an_inbox_has_a_card_until_it_is_back() -> None:
+    bus, asked = OnTheBus(ECHO), []
+
+    async def exists(name: str) -> bool:
+        asked.append(name)
+        return name == "writer"
+
+    cards = Cards(bus.participants, CardSettings(), exists=exists, now=lambda: bus.time)
+    assert await cards.card(BASE, "nobody") is None
+    assert (await document(cards, "writer"))["description"] == "The participant writer."
+    assert [item.name for item in await cards.known()] == ["echo", "writer"]
+    await cards.card(BASE, "writer")
+    assert asked == ["nobody", "writer"]
+    bus.there.append(WRITER)
+    bus.time = 1.0
+    await cards.known()
+    await asyncio.sleep(0)
+    assert (await document(cards, "writer"))["description"] == "Writes reports."
+
+
 async def test_the_bus_is_asked_at_most_once_a_second() -> None:
     bus = OnTheBus(ECHO)
     cards = bus.cards()

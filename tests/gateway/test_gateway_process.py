@@ -150,7 +150,7 @@ async def test_people_without_an_a2a_client_can_use_it_too(system: RunningSystem
     async with httpx.AsyncClient(base_url=address(system), timeout=30) as http:
         assert "/tasks" in str((await http.get("/openapi.json")).json()["paths"])
         assert "echo" in (await http.get("/v1/agents")).text
-        task = (await http.post("/v1/tasks", json={"agent": "echo", "text": "hi"})).json()
+        task = (await http.post("/v1/tasks", json={"agent": "echo", "text": "hi", "wait": True})).json()
         assert "you said hi" in (await http.get(f"/v1/tasks/{task['id']}")).text
 
 
@@ -233,6 +233,23 @@ async def test_a_killed_gateway_is_back_on_its_port_and_knows_the_tasks(tmp_path
         await system.until("gateway", lambda now: now["pid"] != row["pid"] and now["state"] == "ready")
         async with client_of(base, "HTTP+JSON", "1.0") as client:
             assert (await client.get_task(pb.GetTaskRequest(id=task.id))).artifacts[0].parts[0].text == "you said hi"
+
+
+async def test_what_is_sent_while_nobody_serves_the_inbox_waits_there(tmp_path: Path) -> None:
+    write_services(tmp_path, echo=ECHO, gateway=GATEWAY)
+    async with running(tmp_path, "services/echo.py"):
+        pass
+    async with running(tmp_path, "services/gateway.py", BUSAGENTS_GATEWAY_PORT="0") as system:
+        body = {"message": {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hi"}]}}
+        async with httpx.AsyncClient(base_url=address(system), timeout=30) as http:
+            waiting = asyncio.create_task(http.post("/agents/echo/message:send", json=body, headers={"A2A-Version": "1.0"}))
+            late = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "busagents.cli.main", "run", "services/echo.py", cwd=tmp_path, stderr=subprocess.PIPE
+            )
+            answer = await waiting
+            late.terminate()
+            await late.communicate()
+    assert answer.json()["task"]["artifacts"][0]["parts"][0]["text"] == "you said hi"
 
 
 async def test_when_it_is_stopped_streams_end_in_order_and_it_exits_at_once(tmp_path: Path) -> None:
