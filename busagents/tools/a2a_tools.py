@@ -21,6 +21,7 @@ from busagents.ports.remote import ENDED, INTERRUPTED, Outbound, RemoteAgents, R
 
 _WELL_KNOWN = "/.well-known/"
 _KEY = "a2a"
+_MOST = 64  # agents that are kept open
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at a task that is not done
 _LAST_WORD = 0.4  # seconds in which a remote is told that its task is not wanted any more
 
@@ -104,6 +105,8 @@ class A2ATools:
         if declared is None and not self._any_public:
             known = ", ".join(self._names) or "none"
             raise ToolArgumentsInvalid(f"{url!r} is not one of the agents that may be asked. They are: {known}.")
+        if declared is None and len(self._peers) >= _MOST:
+            raise ToolArgumentsInvalid(f"{len(self._peers)} different agents were asked already: ask one of those again.")
         if self._remotes is None:
             self._remotes = self._make_remotes()
         if declared is not None:

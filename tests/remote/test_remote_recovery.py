@@ -264,3 +264,32 @@ async def test_a_remote_that_cannot_stream_after_all_is_polled() -> None:
         peer.watched.refuse = [501]
         assert (await (await client.send("helper", "echo once")).result(timeout=PATIENCE)).text == "echo: once"
         assert peer.script.received == ["echo once"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_a_process_that_is_asked_to_end_hears_what_it_has_just_asked(streaming: bool) -> None:
+    """0.3 cannot list: without this, each restart would leave outcomes that nobody knows."""
+    store = MemoryStore()
+    async with a2a_peer(version="0.3", streaming=streaming) as peer:
+        async with working(store, remote(peer)) as client:
+            task = await client.send("helper", "late bird")
+            async with asyncio.timeout(PATIENCE):
+                await peer.script.begun.wait()
+            asyncio.get_running_loop().call_later(0.3, peer.script.go.set)
+        async with working(store, remote(peer)) as client:
+            assert (await (await client.task(task.id)).result(timeout=PATIENCE)).text == "echo: late bird"
+        assert peer.script.received == ["late bird"]
+
+
+async def test_a_task_canceled_before_the_remote_has_said_which_it_made_is_canceled_there_when_it_does() -> None:
+    async with a2a_peer(version="0.3") as peer, working(MemoryStore(), remote(peer)) as client:
+        task = await client.send("helper", "late wait")
+        async with asyncio.timeout(PATIENCE):
+            await peer.script.begun.wait()
+        await task.cancel()
+        with pytest.raises(TaskCanceled):
+            await task.result(timeout=PATIENCE)
+        peer.script.go.set()
+        async with asyncio.timeout(PATIENCE):
+            await peer.script.stopped.wait()
+        assert peer.script.canceled == peer.script.tasks

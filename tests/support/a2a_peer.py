@@ -27,7 +27,8 @@ Version = Literal["1.0", "0.3"]
 
 class Script(AgentExecutor):
     """Does what the text says: `echo …`, `words …` (streamed; `slowly …`: from the second on at `go`), `fail …`, `reject …`, `ask …`, `auth …`, `message …`, `file`, `data`,
-    `cancel`, `wait` (until `go`, or canceled), `crash`. An answer to a question is echoed.
+    `cancel`, `wait` (until `go`, or canceled), `crash`, `late` (nothing is
+    said before `go`). An answer to a question is echoed.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Script(AgentExecutor):
         self.canceled: list[str] = []
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
+        self.stopped = asyncio.Event()
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         """See AgentExecutor."""
@@ -51,6 +53,12 @@ class Script(AgentExecutor):
         if word == "message":
             await event_queue.enqueue_event(_says(context, rest))
             return
+        if word == "late":
+            self.begun.set()
+            await self.go.wait()
+            if rest == "wait":
+                self.go.clear()
+                word = rest
         if word == "crash":
             raise RuntimeError("the executor broke")
         updater = TaskUpdater(event_queue, context.task_id or "", context.context_id or "")
@@ -103,6 +111,7 @@ class Script(AgentExecutor):
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         """See AgentExecutor."""
         self.canceled.append(context.task_id or "")
+        self.stopped.set()
         await TaskUpdater(event_queue, context.task_id or "", context.context_id or "").cancel()
 
 
