@@ -14,9 +14,11 @@ from busagents.adapters.synadia.desk import Done, Ended, Listed, Question, Settl
 from busagents.adapters.synadia.facade import Facade, FacadeOptions
 from busagents.domain import events as e
 from busagents.domain.messages import Message, Part, TextPart
+from busagents.domain.subjects import ThreadRef
 from busagents.domain.synadia_facade import SynadiaFacade
 from busagents.errors import AnswerRefused, BusUnreachable, InvalidInput, LogError
 from busagents.runtime.client.client import Client
+from busagents.runtime.client.live_session import LiveSessions
 from busagents.runtime.client.task import Task
 from busagents.runtime.client.task_event import TaskEvent
 from busagents.runtime.client.text_stream import TextStream
@@ -31,6 +33,8 @@ class ClientDesk:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._journal = Journal(client.bus, SystemClock())
+        self._live = LiveSessions(client.bus)
 
     async def participants(self) -> Sequence[Listed]:
         """See Desk.participants."""
@@ -39,16 +43,29 @@ class ClientDesk:
             found.setdefault(item.name, Listed(item.name, item.description, item.version, item.metadata.get("kind", "")))
         return list(found.values())
 
-    async def submit(self, participant: str, session: str, message: Message, metadata: dict[str, Any]) -> ClientWork:
+    async def submit(
+        self, participant: str, session: str, message: Message, metadata: dict[str, Any], *, fresh: bool
+    ) -> ClientWork:
         """See Desk.submit."""
-        return ClientWork(await self._client.send(participant, message, session=session, metadata=metadata))
+        earlier = None if fresh else await self._at_work(ThreadRef(participant, session))
+        return ClientWork(await self._client.send(participant, message, session=session, metadata=metadata), earlier)
+
+    async def close(self) -> None:
+        """Follow nothing any more."""
+        await self._live.close()
+
+    async def _at_work(self, ref: ThreadRef) -> Task | None:
+        active = (await self._journal.open(ref)).state.active
+        return Task(self._client.bus, self._live, self._journal, ref, active.id, after=0) if active is not None else None
 
 
 class ClientWork:
-    """adapters.synadia.desk.Work on a task."""
+    """adapters.synadia.desk.Work on a task; `earlier` is the one it waits for."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, earlier: Task | None = None) -> None:
         self._task = task
+        self._earlier = earlier
+        self._asking: dict[str, Task] = {}
 
     @property
     def task(self) -> str:
@@ -59,12 +76,15 @@ class ClientWork:
         """See Work.updates."""
         text = TextStream()
         try:
+            if self._earlier is not None:
+                async for event in self._earlier.events():
+                    if (update := await self._asked(self._earlier, event.event)) is not None:
+                        yield update
             async for item in self._task.stream():
                 piece = text.event(item) if isinstance(item, TaskEvent) else text.delta(item)
                 if piece:
                     yield Text(piece)
-                update = _update(item.event) if isinstance(item, TaskEvent) else None
-                if update is not None:
+                if isinstance(item, TaskEvent) and (update := await self._asked(self._task, item.event) or _end(item.event)):
                     yield update
         except (LogError, BusUnreachable) as error:
             yield Ended(500, "log", f"the task cannot be followed any further ({error}); `busagents tasks show {self.task}`")
@@ -72,18 +92,26 @@ class ClientWork:
     async def answer(self, request: str, message: Message) -> str | None:
         """See Work.answer."""
         try:
-            await self._task.reply(message, request=request)
+            await self._asking[request].reply(message, request=request)
         except (AnswerRefused, InvalidInput) as error:
             return str(error)
         return None
 
+    async def _asked(self, task: Task, event: e.Event) -> Update | None:
+        """What an event says of questions. One of the past may be answered long since."""
+        match event:
+            case e.InputRequired(request, message):
+                if task is self._task or any(open_.request == request for open_ in await task.questions()):
+                    self._asking[request] = task
+                    return Question(request, message)
+            case e.InputAnswered(request) if request in self._asking:
+                return Settled(request)
+        return None
 
-def _update(event: e.Event) -> Update | None:
+
+def _end(event: e.Event) -> Update | None:
+    """What a task's end says; None: it has not ended."""
     match event:
-        case e.InputRequired(request, message):
-            return Question(request, message)
-        case e.InputAnswered(request):
-            return Settled(request)
         case e.TaskCompleted(message=message, artifacts=artifacts):
             parts: tuple[Part, ...] = tuple(part for part in message.parts if not isinstance(part, TextPart))
             return Done((*parts, *(part for artifact in artifacts for part in artifact.parts)))
@@ -114,13 +142,14 @@ async def run_facade(
     user, password = user or settings.nats_user, password or settings.nats_password
     bus = await connect_bus(url, user=user, password=password, name=definition.name)
     client = Client(bus, Journal(bus, SystemClock()))
+    desk = ClientDesk(client)
     try:
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         if stop is None:
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        facade = Facade(bus.client, ClientDesk(client), facade_options(definition))
+        facade = Facade(bus.client, desk, facade_options(definition))
         status = StatusWriter(status_fd)
 
         def ready() -> None:
@@ -131,6 +160,7 @@ async def run_facade(
         await facade.run(stop, ready)
         status.flush()
     finally:
+        await desk.close()
         await client.close()
 
 

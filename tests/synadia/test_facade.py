@@ -67,7 +67,8 @@ async def staged(url: str, *definitions: Definition, **options: Any) -> AsyncIte
     async with running(url, *definitions) as client, nats_client(url) as wire:
         bus = await connect_bus(url)
         theirs = Client(bus, Journal(bus, SystemClock()))
-        facade = Facade(bus.client, ClientDesk(theirs), FacadeOptions(owner, **options))
+        desk = ClientDesk(theirs)
+        facade = Facade(bus.client, desk, FacadeOptions(owner, **options))
         stop, ready = asyncio.Event(), asyncio.Event()
         serving = asyncio.create_task(facade.run(stop, ready.set))
         agents = Agents(nc=wire)
@@ -78,6 +79,7 @@ async def staged(url: str, *definitions: Definition, **options: Any) -> AsyncIte
             await agents.close()
             stop.set()
             await serving
+            await desk.close()
             await theirs.close()
 
 
@@ -302,6 +304,31 @@ async def test_a_question_without_an_answer_ends_the_stream_and_not_the_task(bus
         task = await stage.client.task(info.task)
         await task.reply("yes")
         assert (await task.result()).text == "yes it is"
+
+
+async def test_who_comes_back_to_a_session_that_waits_for_an_answer_is_asked_again(bus_url: str, fresh: Fresh) -> None:
+    @agent(name := fresh("a"))
+    async def asking(task: FunctionTask, context: FunctionContext) -> str:
+        return f"{task.text}: {await context.ask('Yes or no?')} {await context.ask(f'Sure of {task.text}?')}"
+
+    async with staged(bus_url, asking, patience=Patience(question=0.3), sessions=("support",)) as stage:
+        peer = await stage.find(name, "support")
+        with pytest.raises(ProtocolError, match="409"):
+            await everything(peer, "one")
+        [waiting] = await stage.client.tasks(participant=name)
+        first = await stage.client.task(waiting.task)
+        await first.reply("yes")  # somewhere else
+        answers = iter(["yes!", "no", "no!"])
+        asked: list[str] = []
+        items: list[Any] = []
+        async for item in peer.prompt("two"):
+            items.append(item)
+            if isinstance(item, Query):
+                asked.append(item.prompt)
+                await item.reply(next(answers))
+        assert asked == ["Sure of one?", "Yes or no?", "Sure of two?"]
+        assert text_of(items) == "two: no no!"
+        assert (await first.result()).text == "one: yes yes!"
 
 
 async def test_a_task_that_fails_is_an_error_with_its_words(bus_url: str, fresh: Fresh) -> None:

@@ -50,6 +50,22 @@ async def test_a_facade_that_is_killed_loses_the_stream_and_not_the_task(own_ser
     await wire.close()
 
 
+async def test_a_participant_that_is_killed_goes_on_in_the_same_stream(own_server: NatsServer, tmp_path: Path) -> None:
+    signpost = tmp_path / "go_on"
+    wire = await nats.connect(own_server.url)
+    agents = Agents(nc=wire)
+    async with participant("patient", own_server.url, file=DOOR) as first, participant("door", own_server.url, file=DOOR):
+        [peer] = [peer for peer in await agents.discover(stall=0.5) if peer.session_name == "main"]
+        prompt = peer.prompt(str(signpost), timeout=30)
+        assert [await anext(prompt), await anext(prompt)] == [StatusChunk(status="ack"), ResponseChunk(text="first ")]
+        first.signal(signal.SIGKILL)
+        signpost.touch()
+        async with participant("patient", own_server.url, file=DOOR):
+            assert [item async for item in prompt] == [ResponseChunk(text="second")]  # what was said is not said again
+    await agents.close()
+    await wire.close()
+
+
 async def test_a_facade_that_is_told_to_stop_stops_at_once(own_server: NatsServer) -> None:
     async with participant("door", own_server.url, file=DOOR) as door:
         door.signal(signal.SIGTERM)

@@ -73,14 +73,15 @@ class Work(Protocol):
 
 
 class Desk(Protocol):
-    """Takes tasks for participants."""
+    """Takes tasks for participants, and follows them."""
 
     async def participants(self) -> Sequence[Listed]:
         """Who is live now, each once, sorted by name."""
         ...
 
-    async def submit(self, participant: str, session: str, message: Message, metadata: dict[str, Any]) -> Work:
-        """Send a task; returns when it is stored.
+    async def submit(self, participant: str, session: str, message: Message, metadata: dict[str, Any], *, fresh: bool) -> Work:
+        """Send a task; returns when it is stored. Unless the session is a `fresh` one, what an earlier task in it asks is told too:
+        the new one waits for that.
 
         Raises:
             NotFound: no participant of that name was ever on the bus.

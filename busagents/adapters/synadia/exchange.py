@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from typing import Any
 
 import msgspec
 import nats.errors
@@ -15,6 +14,7 @@ from nats.aio.msg import Msg
 from busagents.adapters.synadia import wire
 from busagents.adapters.synadia.desk import Desk, Done, Ended, Question, Settled, Text, Work
 from busagents.adapters.synadia.reply import Reply
+from busagents.domain.messages import Message
 from busagents.errors import BusAgentsError, BusError, EntryTooLarge, InvalidInput, NotFound, UsageError
 
 SESSION_HEADER = "Busagents-Session"
@@ -30,17 +30,25 @@ class Patience(msgspec.Struct, frozen=True):
     answer: float = 1800.0
 
 
+class Destination(msgspec.Struct, frozen=True):
+    """Whom a prompt is for. `session` is ours, `name` the protocol's for it; nothing was said yet in a `fresh` one."""
+
+    participant: str
+    session: str
+    name: str
+    fresh: bool
+
+
 class Exchange:
-    """The prompt's payload, whom it is for, and where the answer goes. `session` is ours; `said` how the protocol names it."""
+    """A prompt to a destination of an owner, and where its answer goes."""
 
     def __init__(
-        self, client: Client, desk: Desk, participant: str, session: str, said: dict[str, Any], reply: Reply, patience: Patience
+        self, client: Client, desk: Desk, owner: str, destination: Destination, reply: Reply, patience: Patience
     ) -> None:
         self._client = client
         self._desk = desk
-        self._participant = participant
-        self._session = session
-        self._said = said
+        self._owner = owner
+        self._destination = destination
         self._reply = reply
         self._patience = patience
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -52,8 +60,8 @@ class Exchange:
         limit = asyncio.timeout(self._patience.answer)
         try:
             message = wire.read_prompt(payload)
-            await self._reply.begin({SESSION_HEADER: self._said["session"]})
-            work = await self._desk.submit(self._participant, self._session, message, {"synadia": self._said})
+            await self._reply.begin({SESSION_HEADER: self._destination.name})
+            work = await self._submit(message)
             task = work.task
             async with limit:
                 await self._follow(work)
@@ -70,6 +78,11 @@ class Exchange:
         finally:
             await self._hush(list(self._asking))
             await self._left(500, "internal", "the facade failed", task)  # unless it has ended, as it should
+
+    async def _submit(self, message: Message) -> Work:
+        to = self._destination
+        metadata = {"synadia": {"owner": self._owner, "session": to.name}}
+        return await self._desk.submit(to.participant, to.session, message, metadata, fresh=to.fresh)
 
     async def _follow(self, work: Work) -> None:
         """Pass on what becomes of the task, until it ends or a question has waited for too long."""

@@ -23,14 +23,14 @@ from nats.aio.subscription import Subscription
 
 from busagents.adapters.synadia import subjects
 from busagents.adapters.synadia.desk import Desk, Listed
-from busagents.adapters.synadia.exchange import Exchange, Patience
+from busagents.adapters.synadia.exchange import Destination, Exchange, Patience
 from busagents.adapters.synadia.hosted import Hosted, host
 from busagents.adapters.synadia.reply import Reply, Send
 from busagents.errors import BusError, InvalidName
 
 _log = logging.getLogger("busagents.synadia")
 _SESSION = "synadia-"  # our sessions begin so: who may prompt has no way into those of others
-_LONGEST = 64  # characters of a session of ours
+_LONGEST = 64 - len(_SESSION)  # characters of a session's name
 _MISSES = 3  # looks in a row at which a participant was not there
 _FOREIGN = "synadiaagent"  # participants of this kind are agents of the protocol already
 
@@ -130,7 +130,7 @@ class Facade:
         patience = self._options.patience
         reply = Reply(send, max_payload=self._client.max_payload, ack_every=patience.ack)
         try:
-            name, session = self._addressed(subject)
+            destination = _destination(subject)
         except InvalidName as error:
             await reply.error(400, "invalid_name", str(error))
             return
@@ -138,19 +138,10 @@ class Facade:
             text = f"{len(self._prompts)} prompts are being answered here, the most there may be: try again later"
             await reply.error(429, "too_many_prompts", text)
             return
-        said = {"owner": self._options.owner, "session": session}
-        exchange = Exchange(self._client, self._desk, name, our_session(session), said, reply, patience)
+        exchange = Exchange(self._client, self._desk, self._options.owner, destination, reply, patience)
         prompt = asyncio.create_task(exchange.run(payload))
         self._prompts.add(prompt)
         prompt.add_done_callback(self._answered)
-
-    def _addressed(self, subject: str) -> tuple[str, str]:
-        """The participant, and the session by the protocol's name."""
-        _, address = subjects.parse(subject)
-        session = uuid.uuid4().hex if address.session == subjects.MAIN_SESSION else address.session
-        if len(our_session(session)) > _LONGEST:
-            raise InvalidName(f"session {session[:80]!r} is too long: use at most {_LONGEST - len(_SESSION)} characters")
-        return subjects.agent_name(address.agent), session
 
     def _answered(self, prompt: asyncio.Task[None]) -> None:
         self._prompts.discard(prompt)
@@ -180,6 +171,15 @@ class Facade:
             await self._client.flush(2)
 
 
-def our_session(session: str) -> str:
-    """The session of the bus for one of the protocol, by its token."""
-    return _SESSION + session
+def _destination(subject: str) -> Destination:
+    """Whom a prompt to this subject is for.
+
+    Raises:
+        InvalidName: nobody can be; the text says why.
+    """
+    _, address = subjects.parse(subject)
+    fresh = address.session == subjects.MAIN_SESSION
+    session = uuid.uuid4().hex if fresh else address.session
+    if len(session) > _LONGEST:
+        raise InvalidName(f"session {session[:80]!r} is too long: use at most {_LONGEST} characters")
+    return Destination(subjects.agent_name(address.agent), _SESSION + session, session, fresh)
