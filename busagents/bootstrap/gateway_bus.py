@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from busagents.domain.codec import VERSION, Entry, decode_entry, decode_record, derived_id, encode_entry, to_record
 from busagents.domain.events import TERMINAL, Recorded, TaskCancel, TaskInput, TaskSubmitted
+from busagents.domain.skills import read_skills
 from busagents.domain.subjects import RESERVED_PARTICIPANT, ThreadRef
 from busagents.errors import BlobMissing, UnreadableEntry
 from busagents.gateway.bus import INDEXED, Fact, OnBus, Piece, Submission
@@ -48,7 +49,8 @@ class BusOfGateway:
         """See GatewayBus.participants."""
         found: dict[str, OnBus] = {}
         for item in await self._bus.participants():
-            found.setdefault(item.name, OnBus(item.name, item.description, item.version, item.metadata.get("kind", "")))
+            skills = read_skills(item.metadata.get("skills", ""))
+            found.setdefault(item.name, OnBus(item.name, item.description, item.version, item.metadata.get("kind", ""), skills))
         return sorted(found.values(), key=lambda item: item.name)
 
     async def submit(self, submission: Submission) -> ThreadWatch:

@@ -16,6 +16,7 @@ from busagents.adapters.jetstream.provision import provision
 from busagents.bootstrap.kinds import Definition, Service, kind_name, kind_of
 from busagents.bootstrap.services import load_with_parts
 from busagents.domain.gateway import Gateway
+from busagents.domain.skills import announced, skills_of
 from busagents.domain.synadia_facade import SynadiaFacade
 from busagents.errors import BusAgentsError, BusError
 from busagents.ports.clock import Clock
@@ -71,7 +72,7 @@ async def run_participant(
             definition.name,
             description=definition.description,
             version="0.1.0",
-            metadata={"model": model, "kind": kind_name(definition)},
+            metadata={"model": model, "kind": kind_name(definition), "skills": announced(skills_of(definition))},
         )
 
         def ready() -> None:

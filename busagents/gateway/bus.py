@@ -47,12 +47,13 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class OnBus(msgspec.Struct, frozen=True):
-    """A participant that is live now."""
+    """A participant that is live now. `skills` are pairs of name and description."""
 
     name: str
     description: str
     version: str
     kind: str
+    skills: tuple[tuple[str, str], ...] = ()
 
 
 class Watch(Protocol):

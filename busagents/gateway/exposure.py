@@ -39,7 +39,7 @@ class Exposure:
                         self._seen[name] = OnBus(name, "", "", "")
                 self._asked_at = now
         return [
-            Exposed(item.name, item.description, item.kind, item.version)
+            Exposed(item.name, item.description, item.kind, item.version, item.skills)
             for _, item in sorted(self._seen.items())
             if self.exposes(item.name)
         ]

@@ -111,7 +111,7 @@ class TaskQuestion(Event, frozen=True, omit_defaults=True):
     request: str
     message: Message
     asker: str = ""
-    purpose: Literal["question", "approval"] = "question"
+    purpose: Literal["question", "approval", "authorization"] = "question"
     answer_schema: dict[str, Any] | None = None
 
 

@@ -70,7 +70,7 @@ class InputRequired(Event, frozen=True, omit_defaults=True):
     message: Message
     answer_schema: dict[str, Any] | None = None
     call: str = ""
-    purpose: Literal["question", "approval"] = "question"
+    purpose: Literal["question", "approval", "authorization"] = "question"
     asker: str = ""
     child: ThreadRef | None = None
     child_task: str = ""

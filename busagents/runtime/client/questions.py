@@ -29,7 +29,7 @@ class Question(msgspec.Struct, frozen=True):
     request: str
     text: str
     message: Message
-    purpose: Literal["question", "approval"] = "question"
+    purpose: Literal["question", "approval", "authorization"] = "question"
     asker: str = ""
     answer_schema: dict[str, Any] | None = None
 
