@@ -110,6 +110,19 @@ async def test_an_authorization_it_needs_is_asked_for_here(binding: Binding, ver
 
 
 @every_way
+async def test_a_task_that_went_on_by_itself_takes_no_answer_and_is_followed(binding: Binding, version: Version) -> None:
+    async with a2a_peer(binding=binding, version=version) as peer, working(MemoryStore(), remote(peer)) as client:
+        task = await client.send("helper", "itself Log in")
+        await asked(task)
+        peer.script.go.set()
+        async with asyncio.timeout(PATIENCE):
+            await peer.script.stopped.wait()
+        await task.reply("done")
+        assert (await task.result(timeout=PATIENCE)).text == "went on"
+        assert peer.script.received == ["itself Log in"]
+
+
+@every_way
 async def test_files_come_as_artifacts_and_data_as_data(binding: Binding, version: Version) -> None:
     async with a2a_peer(binding=binding, version=version) as peer, working(MemoryStore(), remote(peer)) as client:
         result = await (await client.send("helper", "file")).result(timeout=PATIENCE)

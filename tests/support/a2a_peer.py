@@ -26,7 +26,7 @@ Version = Literal["1.0", "0.3"]
 
 
 class Script(AgentExecutor):
-    """Does what the text says: `echo …`, `words …` (streamed; `slowly …`: from the second on at `go`), `fail …`, `reject …`, `ask …`, `auth …`, `message …`, `file`, `data`,
+    """Does what the text says: `echo …`, `words …` (streamed; `slowly …`: from the second on at `go`), `fail …`, `reject …`, `ask …`, `auth …`, `itself …` (needs an authorization, goes on at `go`), `message …`, `file`, `data`,
     `cancel`, `wait` (until `go`, or canceled), `crash`, `late` (nothing is
     said before `go`). An answer to a question is echoed.
     """
@@ -80,6 +80,12 @@ class Script(AgentExecutor):
                 await updater.requires_input(_says(context, rest))
             case "auth":
                 await updater.requires_auth(_says(context, rest))
+            case "itself":
+                await updater.requires_auth(_says(context, rest))
+                await self.go.wait()
+                await updater.add_artifact([Part(text="went on")])
+                await updater.complete()
+                self.stopped.set()
             case "cancel":
                 await updater.cancel(_says(context, rest))
             case "words" | "slowly":
