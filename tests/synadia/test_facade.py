@@ -311,7 +311,7 @@ async def test_who_comes_back_to_a_session_that_waits_for_an_answer_is_asked_aga
     async def asking(task: FunctionTask, context: FunctionContext) -> str:
         return f"{task.text}: {await context.ask('Yes or no?')} {await context.ask(f'Sure of {task.text}?')}"
 
-    async with staged(bus_url, asking, patience=Patience(question=0.3), sessions=("support",)) as stage:
+    async with staged(bus_url, asking, patience=Patience(question=1.5), sessions=("support",)) as stage:
         peer = await stage.find(name, "support")
         with pytest.raises(ProtocolError, match="409"):
             await everything(peer, "one")

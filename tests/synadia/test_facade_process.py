@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -64,6 +65,27 @@ async def test_a_participant_that_is_killed_goes_on_in_the_same_stream(own_serve
             assert [item async for item in prompt] == [ResponseChunk(text="second")]  # what was said is not said again
     await agents.close()
     await wire.close()
+
+
+async def test_a_facade_and_its_listings_outlive_the_server(own_server: NatsServer, tmp_path: Path) -> None:
+    signpost = tmp_path / "go_on"
+    async with participant("patient", own_server.url, file=DOOR), participant("door", own_server.url, file=DOOR):
+        for number in range(2):
+            wire = await nats.connect(own_server.url)
+            agents = Agents(nc=wire)
+            async with asyncio.timeout(30):
+                while not (found := [peer for peer in await agents.discover(stall=0.5) if peer.session_name == "main"]):
+                    pass  # it is about to be back
+            if not number:
+                instance = found[0].instance_id
+                await own_server.restart()
+            else:
+                assert found[0].instance_id == instance
+                signpost.touch()
+                items = [item async for item in found[0].prompt(str(signpost))]
+                assert "".join(item.text for item in items if isinstance(item, ResponseChunk)) == "first second"
+            await agents.close()
+            await wire.close()
 
 
 async def test_a_facade_that_is_told_to_stop_stops_at_once(own_server: NatsServer) -> None:

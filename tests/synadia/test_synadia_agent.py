@@ -168,11 +168,11 @@ async def test_one_that_falls_silent_is_given_up_and_its_outcome_is_unknown(bus_
 async def test_one_that_acknowledges_is_not_given_up(bus_url: str, fresh: Fresh) -> None:
     async def busy(envelope: Envelope, stream: Stream) -> None:
         for _ in range(6):
-            await asyncio.sleep(0.2)  # its work
+            await asyncio.sleep(0.4)  # its work
             await stream.ack()
         await stream.say("done")
 
-    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh), silence=0.6)
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh), silence=1.5)
     async with peer_agent(bus_url, remote.agent, busy), running(bus_url, remote) as client:
         assert (await (await client.send(remote.name, "try")).result()).text == "done"
 
@@ -240,7 +240,7 @@ async def test_several_questions_may_be_open_at_once_and_nothing_is_given_up_mea
         files = [file.filename for answer in answers for file in answer.attachments or ()]
         await stream.say(" ".join([*(answer.prompt for answer in answers), *files]))
 
-    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh), silence=0.3)
+    remote = SynadiaAgent(fresh("a"), agent=agent_id(fresh), silence=0.8)
     async with peer_agent(bus_url, remote.agent, asking), running(bus_url, remote) as client:
         task = await client.send(remote.name, "ask")
         requests: dict[str, str] = {}
@@ -249,7 +249,7 @@ async def test_several_questions_may_be_open_at_once_and_nothing_is_given_up_mea
                 requests[event.event.message.text] = event.event.request
             if len(requests) == 2:
                 break
-        await asyncio.sleep(1)  # longer than it may be silent otherwise
+        await asyncio.sleep(2)  # longer than it may be silent otherwise
         await task.reply("2", request=requests["Two?"])
         answer = Message("user", (TextPart("1"), FilePart("text/plain", "a.txt", base64="YQ==")))
         await task.reply(answer, request=requests["One?"])
@@ -297,7 +297,10 @@ async def test_a_cancel_hangs_up(bus_url: str, fresh: Fresh) -> None:
 
 
 @pytest.mark.parametrize("idempotent", [False, True])
-async def test_after_a_crash_it_is_prompted_again_only_if_it_may_be(bus_url: str, fresh: Fresh, idempotent: bool) -> None:
+async def test_after_a_crash_it_is_prompted_again_only_if_it_may_be(
+    bus_url: str, fresh: Fresh, idempotent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUSAGENTS_ACK_WAIT", "1")
     prompts = 0
     prompted = asyncio.Event()
 

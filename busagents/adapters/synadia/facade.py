@@ -80,6 +80,8 @@ class Facade:
 
     async def look(self) -> None:
         """List who has come, and no longer who has gone."""
+        if not self._client.is_connected:  # nobody answers, and nobody has gone
+            return
         try:
             there = [item for item in await self._desk.participants() if self._exposed(item)]
         except BusError as error:
