@@ -87,7 +87,7 @@ def request(method: str, text: str, number: int) -> bytes:
     """A whole HTTP request."""
     message = {"messageId": f"m{number}", "role": "ROLE_USER", "parts": [{"text": text}]}
     body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": {"message": message}}).encode()
-    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\na2a-version: 1.0\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\na2a-version: 1.0\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

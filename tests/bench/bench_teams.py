@@ -15,7 +15,9 @@ swarm = Swarm("bench_swarm", [first, second, third], description="Writes a repor
 
 nodes = [Agent(f"bench_node_{name}", system=f"Does {name}.", model=ScriptedModel([say(f"{name} is done.")])) for name in "abcde"]
 a, b, c, d, e = nodes
-diamond = Graph("bench_diamond", [Edge(a, b), Edge(a, c), Edge(a, d), Edge(b, e), Edge(c, e), Edge(d, e)], description="A diamond.")
+diamond = Graph(
+    "bench_diamond", [Edge(a, b), Edge(a, c), Edge(a, d), Edge(b, e), Edge(c, e), Edge(d, e)], description="A diamond."
+)
 
 
 @agent("bench_item", description="Answers at once.", max_parallel_tasks=256)

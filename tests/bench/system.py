@@ -40,7 +40,10 @@ async def system(names: list[str], *, durability: Durability = "process", teams:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         server = await stack.enter_async_context(NatsServer(folder, durability=durability))
         client = await stack.enter_async_context(connect(server.url))
-        processes = [await stack.enter_async_context(participant(name, server.url, file=TEAMS if teams else AGENTS, ack_wait=10.0)) for name in names]
+        processes = [
+            await stack.enter_async_context(participant(name, server.url, file=TEAMS if teams else AGENTS, ack_wait=10.0))
+            for name in names
+        ]
         yield System(server, client, processes)
 
 

@@ -4,7 +4,7 @@ machine leaves alone are checked."""
 from __future__ import annotations
 
 from busagents.bootstrap.services import discover
-from tests.bench import bench_coordination, bench_many_sessions, bench_restore, bench_task, bench_up, bench_waiting
+from tests.bench import bench_coordination, bench_gateway, bench_many_sessions, bench_restore, bench_task, bench_up, bench_waiting
 
 
 async def test_the_task_benchmark_gives_multiples_of_the_floor_and_turns_of_constant_size() -> None:
@@ -50,3 +50,11 @@ async def test_the_benchmark_of_waiting_tasks_answers_those_that_no_process_has_
     figures = await bench_waiting.run(700, first=600)
     assert figures["answer_ms"] > 0
     assert figures["pss_mb_700"] < 60
+
+
+async def test_the_benchmark_of_the_gateway_asks_both_servers_and_its_memory_stays() -> None:
+    figures = await bench_gateway.run(0.3, 200)
+    for name in ("send_rps_c1", "send_rps_c16", "send_rps_c64", "streams_per_s_c1", "streams_per_s_c16"):
+        assert figures[f"ours_{name}"] > 0
+        assert figures[f"sdk_{name}"] > 0
+    assert figures["gateway_pss_mb_after_200_tasks"] < figures["gateway_pss_mb"] + 10
