@@ -32,6 +32,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     tls_key: str = ""  # TLS_KEY: a file
     tls_key_password: str = ""  # TLS_KEY_PASSWORD
     signing_key: str = ""  # SIGNING_KEY: a private key in PEM, or the file that holds it, which signs the cards
+    push_allowed: str = ""  # PUSH_ALLOWED: hosts that push notifications may go to although they are private, separated by commas
     insecure: bool = False  # INSECURE: off this machine although anybody can call everything
 
     def __repr__(self) -> str:  # it ends up in tracebacks and logs
@@ -129,6 +130,7 @@ def _gateway(env: Mapping[str, str]) -> GatewaySettings:
         tls_key=text("TLS_KEY"),
         tls_key_password=text("TLS_KEY_PASSWORD"),
         signing_key=text("SIGNING_KEY"),
+        push_allowed=text("PUSH_ALLOWED"),
         insecure=text("INSECURE") not in ("", "0"),
     )
 

@@ -7,17 +7,19 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from busagents.adapters.jetstream.bus import JetStreamBus, connect_bus
 from busagents.adapters.jetstream.identity import StreamIdentity
 from busagents.adapters.jetstream.provision import provision
 from busagents.bootstrap.gateway_options import GatewayOptions, gateway_options
+from busagents.bootstrap.gateway_push import Push
 from busagents.bootstrap.gateway_server import address_of, bound_socket, make_server, serve
 from busagents.bootstrap.gateway_wires import Served, make_wires, service_on
 from busagents.domain.gateway import Gateway
 from busagents.errors import BusError
 from busagents.gateway.callers import Callers, KnownCallers, OpenCallers
-from busagents.gateway.cards import Cards, Signer
+from busagents.gateway.cards import Cards
 from busagents.gateway.guards import Guards
 from busagents.gateway.health import Check, Health
 from busagents.gateway.hosts import HostRule, OriginRule
@@ -26,6 +28,9 @@ from busagents.gateway.metrics import Metrics
 from busagents.ports.log import Bus
 from busagents.runtime.status import StatusWriter
 from busagents.settings import load_settings
+
+if TYPE_CHECKING:
+    from busagents.gateway.signing import CardSigner
 
 _VERSION = "0.1.0"
 _ANSWERS = 2.0  # seconds in which the bus must answer to count as there
@@ -64,8 +69,16 @@ async def run_gateway(
         )
         await provision(bus.client, replicas=settings.replicas, known=known_stream)
         status = StatusWriter(status_fd)
-        async with service_on(bus, definition) as served:
-            guards = make_guards(definition, options, served, bus_check(bus), settings.gateway.signing_key)
+        signer = make_signer(settings.gateway.signing_key)
+        push = Push(
+            bus,
+            allowed=options.push_allowed,
+            replicas=settings.replicas,
+            sign=signer.detached if signer is not None else None,
+            ack_wait=settings.ack_wait,
+        )
+        async with service_on(bus, definition, push) as served:
+            guards = make_guards(definition, options, served, bus_check(bus), signer)
             server = make_server(guards, options, settings.gateway.tls_key_password)
             if stop is None:
                 stop = asyncio.Event()
@@ -97,20 +110,23 @@ def make_callers(options: GatewayOptions) -> Callers:
     return KnownCallers(options.keys, verifier)
 
 
-def make_guards(definition: Gateway, options: GatewayOptions, served: Served, check: Check, signing_key: str) -> Guards:
-    """The whole application: the wires of `served` behind all guards. `check` says whether the bus is there.
+def make_signer(key: str) -> CardSigner | None:
+    """What signs cards and notifications; None without a key.
 
     Raises:
-        ConfigError: the signing key is none.
+        ConfigError: the key is none.
     """
-    sign: Signer | None = None
-    documents: dict[str, bytes] = {}
-    if signing_key:
-        from busagents.gateway.signing import JWKS_PATH, load_signer
+    if not key:
+        return None
+    from busagents.gateway.signing import load_signer  # loads the cryptography, which not every gateway needs
 
-        signer = load_signer(signing_key)
-        sign, documents = signer, {JWKS_PATH: signer.jwks}
-    cards = Cards(served.service.participants, options.cards, sign, served.exists)
+    return load_signer(key)
+
+
+def make_guards(definition: Gateway, options: GatewayOptions, served: Served, check: Check, signer: CardSigner | None) -> Guards:
+    """The whole application: the wires of `served` behind all guards. `check` says whether the bus is there."""
+    documents = {signer.jwks_path: signer.jwks} if signer is not None else {}
+    cards = Cards(served.service.participants, options.cards, signer, served.exists)
     metrics = Metrics(_VERSION)
     return Guards(
         make_wires(served, cards, definition),

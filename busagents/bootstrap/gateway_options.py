@@ -29,6 +29,7 @@ class GatewayOptions(msgspec.Struct, frozen=True):
     allowed_origins: tuple[str, ...]
     tls_certificate: str
     tls_key: str
+    push_allowed: tuple[str, ...]
     cards: CardSettings
 
 
@@ -71,6 +72,7 @@ def gateway_options(definition: Gateway, settings: GatewaySettings, version: str
         allowed_origins=_list(settings.allowed_origins) or definition.allowed_origins,
         tls_certificate=settings.tls_certificate or definition.tls_certificate,
         tls_key=settings.tls_key or definition.tls_key,
+        push_allowed=_list(settings.push_allowed),
         cards=cards,
     )
 

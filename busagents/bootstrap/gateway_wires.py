@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import NamedTuple
 
 from busagents.bootstrap.gateway_bus import BusOfGateway
+from busagents.bootstrap.gateway_push import Push
 from busagents.domain.gateway import Gateway
 from busagents.gateway.app import make_app
 from busagents.gateway.callers import caller_of
@@ -35,8 +36,8 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def service_on(bus: Bus, definition: Gateway) -> AsyncIterator[Served]:
-    """The operations over the bus, while the block runs."""
+async def service_on(bus: Bus, definition: Gateway, push: Push | None = None) -> AsyncIterator[Served]:
+    """The operations over the bus, while the block runs. With `push`, notifications are delivered meanwhile."""
     view = BusOfGateway(bus)
     index = TaskIndex(view)
     exposure = Exposure(view, only=definition.expose)
@@ -46,7 +47,9 @@ async def service_on(bus: Bus, definition: Gateway) -> AsyncIterator[Served]:
             return exposure.exposes(name) and await view.known(name)
 
     try:
-        yield Served(LogService(view, index, exposure), LoggedSessions(view, exposure), exists)
+        async with push.delivering(view, index) if push is not None else nullcontext():
+            service = LogService(view, index, exposure, push=push.store if push is not None else None)
+            yield Served(service, LoggedSessions(view, exposure), exists)
     finally:
         await index.close()
         await view.close()

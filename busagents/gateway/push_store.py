@@ -27,7 +27,7 @@ class PushStore(Protocol):
         the same again is the same.
 
         Raises:
-            InvalidParams: the task has too many.
+            InvalidParams: the task has too many, or nothing can be posted there.
         """
         ...
 
@@ -56,14 +56,21 @@ class Values(Protocol):
         ...
 
 
+Check = Callable[[PushConfig], None]
+"""Raises InvalidParams for a configuration that nothing could be posted to."""
+
+
 class StoredPush:
     """PushStore over shared values: those of a task under one key."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, check: Check | None = None) -> None:
         self._values = values
+        self._check = check
 
     async def put(self, task_id: str, config: PushConfig) -> PushConfig:
         """See PushStore.put."""
+        if self._check is not None:
+            self._check(config)
         known = config.id or derived_id("push", task_id, config.url)
         stored = replace(config, id=known, task_id=task_id)
 
@@ -104,6 +111,15 @@ class StoredPush:
             value = _ENCODER.encode(after) if after else None
             if after == before or await self._values.write(key, value, revision=found[1] if found is not None else 0):
                 return
+
+
+def read_configs(value: bytes) -> Configs:
+    """A task's configurations as they are stored.
+
+    Raises:
+        msgspec.DecodeError: they are none.
+    """
+    return _DECODER.decode(value)
 
 
 def _key(task_id: str) -> str:

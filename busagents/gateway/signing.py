@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ class CardSigner:
         ConfigError: it is none of these. The key is not in the text.
     """
 
+    jwks_path = JWKS_PATH
+
     def __init__(self, pem: bytes) -> None:
         self._algorithm, self._sign, self._public = _loaded(pem)
         thumbprint = hashlib.sha256(json.dumps(self._public, sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -49,6 +52,12 @@ class CardSigner:
         protected = _base64(canonical(header))
         payloads = dict.fromkeys((canonical(_known_to_1_0(card)), canonical(card)))
         return [{"protected": protected, "signature": self._signature(protected, payload)} for payload in payloads]
+
+    def detached(self, content: bytes) -> str:
+        """A JWS of the content without the content (RFC 7515, appendix F). Its header tells when it was made (`iat`)."""
+        header = {"alg": self._algorithm, "typ": "JOSE", "kid": self.kid, "iat": int(time.time())}
+        protected = _base64(canonical(header))
+        return f"{protected}..{self._signature(protected, content)}"
 
     @property
     def jwks(self) -> bytes:

@@ -17,6 +17,8 @@ from busagents.adapters.jetstream.live import JetStreamLive
 from busagents.adapters.jetstream.log import JetStreamLog
 from busagents.adapters.jetstream.streams import ConsumerSettings
 from busagents.adapters.jetstream.timers import JetStreamTimers
+from busagents.adapters.jetstream.value_inbox import JetStreamValueInbox
+from busagents.adapters.jetstream.values import JetStreamValues
 from busagents.domain.subjects import (
     STREAM,
     ThreadRef,
@@ -137,6 +139,14 @@ class JetStreamBus:
     async def drop_timer(self, ref: ThreadRef, timer: str) -> None:
         """See Bus.drop_timer."""
         await self._timers.drop(ref, timer)
+
+    def values(self, bucket: str, *, replicas: int = 1, max_age: float = 0.0) -> JetStreamValues:
+        """Small values by key, kept for `max_age` seconds (0: for ever). The bucket is made when it is first used."""
+        return JetStreamValues(self.client, bucket, replicas=replicas, max_age=max_age)
+
+    async def value_inbox(self, bucket: str, consumer: str, *, credits: int) -> JetStreamValueInbox:
+        """The values of a bucket that there is, as a durable queue for all who name the same consumer."""
+        return await JetStreamValueInbox(self.client, self._events, bucket, consumer, self._consumers, credits).open()
 
     async def put_blob(self, data: bytes) -> str:
         """See Bus.put_blob."""

@@ -14,6 +14,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
+from typing import Self
 
 import msgspec
 import nats.errors
@@ -64,7 +65,7 @@ class JetStreamInbox:
         self._broken = False  # the consumer could not serve the last pull
         self._loop: asyncio.Task[None] | None = None
 
-    async def open(self) -> JetStreamInbox:
+    async def open(self) -> Self:
         """Create the consumer if it is absent, and start pulling.
 
         Raises:
@@ -193,14 +194,17 @@ class JetStreamInbox:
     async def _take(self, message: Msg) -> None:
         meta = message.metadata
         try:
-            ref, kind = parse_log_subject(message.subject)
+            stored = self._stored(message)
         except InvalidName:  # a subject no participant can have: nobody could answer it
             await self._client.publish(message.reply, b"+TERM")
             self.release()
             return
-        entry_id = (message.headers or {}).get("Nats-Msg-Id")
-        stored = StoredMessage(ref, kind, meta.sequence.stream, entry_id, message.data)
         self._queue.put_nowait(JetStreamDelivery(self._client, message.reply, stored, meta.num_delivered or 1))
+
+    def _stored(self, message: Msg) -> StoredMessage:
+        ref, kind = parse_log_subject(message.subject)
+        entry_id = (message.headers or {}).get("Nats-Msg-Id")
+        return StoredMessage(ref, kind, message.metadata.sequence.stream, entry_id, message.data)
 
     async def _ensure_consumer(self) -> None:
         """Create the durable consumer; the server leaves one that is the same as it is, and its place in the log always."""

@@ -14,11 +14,13 @@ _FAILURES = (nats.js.errors.Error, nats.errors.Error, TimeoutError)
 
 
 class JetStreamValues:
-    """A bucket, made when it is first used. Only the newest value of a key is kept. Keys: letters, digits and `-/_=.`."""
+    """A bucket, made when it is first used. Only the newest value of a key is kept, for `max_age` seconds (0: for ever). Keys:
+    letters, digits and `-/_=.`.
+    """
 
-    def __init__(self, client: Client, bucket: str, *, replicas: int = 1) -> None:
+    def __init__(self, client: Client, bucket: str, *, replicas: int = 1, max_age: float = 0.0) -> None:
         self._client = client
-        self._config = KeyValueConfig(bucket=bucket, history=1, storage=StorageType.FILE, replicas=replicas)
+        self._config = KeyValueConfig(bucket=bucket, history=1, storage=StorageType.FILE, replicas=replicas, ttl=max_age or None)
         self._bucket: KeyValue | None = None
 
     async def read(self, key: str) -> tuple[bytes, int] | None:
@@ -54,6 +56,17 @@ class JetStreamValues:
         except _FAILURES as error:
             raise self._away(error) from None
         return True
+
+    async def create(self) -> None:
+        """Make the bucket, if there is none.
+
+        Raises:
+            BusUnreachable: it cannot be made now.
+        """
+        try:
+            await self._open()
+        except _FAILURES as error:
+            raise self._away(error) from None
 
     async def _open(self) -> KeyValue:
         if self._bucket is None:
