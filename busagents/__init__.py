@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from busagents.bootstrap.connect import connect
     from busagents.domain.agent import Agent
     from busagents.domain.function import Function, FunctionContext, FunctionTask, Progress, agent
+    from busagents.domain.gateway import Gateway
     from busagents.domain.graph import Edge, Graph, Node
     from busagents.domain.graph_state import GraphState
     from busagents.domain.hooks import Edit, End, HookContext, Hooks, Veto
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from busagents.domain.person import Person
     from busagents.domain.remote_agent import RemoteAgent
     from busagents.domain.swarm import Swarm
+    from busagents.domain.synadia_agent import SynadiaAgent
+    from busagents.domain.synadia_facade import SynadiaFacade
     from busagents.domain.tool import Tool, tool
     from busagents.domain.tool_context import ToolContext
     from busagents.errors import BusAgentsError
@@ -39,6 +42,7 @@ __all__ = [
     "Function",
     "FunctionContext",
     "FunctionTask",
+    "Gateway",
     "Graph",
     "GraphState",
     "HookContext",
@@ -52,6 +56,8 @@ __all__ = [
     "RemoteAgent",
     "Result",
     "Swarm",
+    "SynadiaAgent",
+    "SynadiaFacade",
     "Task",
     "TextPart",
     "Tool",
@@ -70,6 +76,7 @@ _HOMES = {
     "busagents.bootstrap.connect": ("connect",),
     "busagents.domain.agent": ("Agent",),
     "busagents.domain.function": ("Function", "FunctionContext", "FunctionTask", "Progress", "agent"),
+    "busagents.domain.gateway": ("Gateway",),
     "busagents.domain.graph": ("Edge", "Graph", "Node"),
     "busagents.domain.graph_state": ("GraphState",),
     "busagents.domain.hooks": ("Edit", "End", "HookContext", "Hooks", "Veto"),
@@ -79,6 +86,8 @@ _HOMES = {
     "busagents.domain.person": ("Person",),
     "busagents.domain.remote_agent": ("RemoteAgent",),
     "busagents.domain.swarm": ("Swarm",),
+    "busagents.domain.synadia_agent": ("SynadiaAgent",),
+    "busagents.domain.synadia_facade": ("SynadiaFacade",),
     "busagents.domain.tool": ("Tool", "tool"),
     "busagents.domain.tool_context": ("ToolContext",),
     "busagents.errors": ("BusAgentsError",),
