@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,30 @@ BLOCKS = [
 ]
 
 
+CURL = """
+import sys
+import httpx
+rest, headers, body, url = sys.argv[1:], {}, None, ""
+while rest:
+    option = rest.pop(0)
+    if option == "-H":
+        name, _, value = rest.pop(0).partition(": ")
+        headers[name] = value
+    elif option == "-d":
+        body = rest.pop(0)
+    elif option != "-s":
+        url = option
+print(httpx.request("POST" if body else "GET", url, headers=headers, content=body, timeout=60).text)
+"""
+"""What this page uses of curl, for a machine that has none."""
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
 class Reader:
     """Somebody with a checkout and two terminals."""
 
@@ -43,6 +68,12 @@ class Reader:
         shim.parent.mkdir()
         shim.write_text('#!/bin/sh\nshift\nexec "$@"\n')
         shim.chmod(0o755)
+        self.port = free_port()  # 8420 may be another checkout's
+        self.env["BUSAGENTS_GATEWAY_PORT"] = self.port
+        if shutil.which("curl") is None:
+            curl = shim.with_name("curl")
+            curl.write_text(f"#!{sys.executable}\n{CURL}")
+            curl.chmod(0o755)
         self.env["PATH"] = f"{shim.parent}:{Path(sys.executable).parent}:{self.env['PATH']}"
         shutil.copytree(ROOT / "services", folder / "services")
 
@@ -90,6 +121,7 @@ def test_the_first_two_blocks_are_the_two_commands_and_ci_runs_the_second() -> N
 def test_every_block_does_what_it_says(reader: Reader) -> None:
     outputs: dict[str, str] = {}
     for block in BLOCKS:
+        block = block._replace(text=block.text.replace("127.0.0.1:8420", f"127.0.0.1:{reader.port}"))
         if block.note.startswith("file: "):
             (reader.folder / block.note.removeprefix("file: ")).write_text(block.text)
         elif block.text.strip() == f"{SET_UP}uv run busagents up":
@@ -110,6 +142,11 @@ def test_every_block_does_what_it_says(reader: Reader) -> None:
     for said in ("391", "Solar power", "heat", "flowchart"):
         assert said in team, team
     assert "refunded 250" in next(out for line, out in outputs.items() if "send cashier" in line)
+    http = next(out for line, out in outputs.items() if line.startswith("curl"))
+    for told in ("supportedInterfaces", "TASK_STATE_COMPLETED", '"completed"'):
+        assert told in http, http
+    assert "17 * 23 = 391" in outputs["uv run python ask.py"]
+    assert "9 words" in next(out for line, out in outputs.items() if "send flow" in line)
     systems = next(out for line, out in outputs.items() if "send executive_assistant" in line)
     assert "Portland" in systems
 
