@@ -55,7 +55,7 @@ def gateway_options(definition: Gateway, settings: GatewaySettings, version: str
         version=version,
         public_url=(settings.public_url or definition.public_url).rstrip("/"),
         root=definition.root,
-        push=False,
+        push=True,
         api_keys=bool(keys),
         tokens=bool(settings.jwks_url),
     )
