@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import logging
 import re
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -21,12 +20,15 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 
 from busagents.gateway import openapi
 from busagents.gateway import plain_types as p
-from busagents.gateway.calls import Call, Result
-from busagents.gateway.errors import A2AError, InvalidParams, TaskNotCancelable, UnsupportedOperation
-from busagents.gateway.exchange import MAX_KEY, Exchange, Receive, Scope, SendMessage, Wiring, check_utf8, encode, segments
-from busagents.gateway.json_fields import QueryFields, storable, wrong
+from busagents.gateway.errors import A2AError, UnsupportedOperation
+from busagents.gateway.exchange import Exchange, Receive, Scope, SendMessage, Wiring, encode, segments
+from busagents.gateway.json_fields import QueryFields, wrong
+from busagents.gateway.live_answer import ANSWER
 from busagents.gateway.negotiation import NO_EXTENSIONS
+from busagents.gateway.plain_framing import PlainFraming
 from busagents.gateway.plain_operations import OPERATIONS, Operation
+from busagents.gateway.plain_reading import read_body, read_place, read_request
+from busagents.gateway.plain_views import plain_agents, plain_page, plain_task
 from busagents.gateway.projection import OURS
 from busagents.gateway.service import GatewayService
 from busagents.gateway.types import (
@@ -36,14 +38,13 @@ from busagents.gateway.types import (
     Caller,
     ListRequest,
     Message,
-    Part,
     SendRequest,
     Status,
     StreamItem,
     Task,
     Update,
 )
-from busagents.gateway.wire_errors import Internal, InvalidRequest, WrongMethod
+from busagents.gateway.wire_errors import Internal, WrongMethod
 from busagents.gateway.wire_v1_read import STATES
 
 LOG = logging.getLogger("busagents.gateway")
@@ -51,8 +52,6 @@ STABLE = "/api/v1"
 SHORT = "/v1"
 _JSON = b"application/json"
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CONFLICTS = (TaskNotCancelable, UnsupportedOperation)  # in HTTP's own words: not in this state
-_B = TypeVar("_B", p.NewTask, p.Reply)
 _NEW = msgspec.json.Decoder(p.NewTask)
 _REPLY = msgspec.json.Decoder(p.Reply)
 
@@ -67,37 +66,6 @@ class SessionEvents(Protocol):
             TaskNotFound: no session of the caller's.
         """
         ...
-
-
-class PlainFraming:
-    """Events and errors."""
-
-    media_type = b"application/problem+json"
-    error_event = b"event: error\n"
-
-    def result(self, call: Call, result: Result) -> bytes:
-        """Never asked: answers are made by the operations."""
-        raise NotImplementedError
-
-    def item(self, update: Update) -> bytes:
-        """The data of one event."""
-        return encode(p.plain_event(update))
-
-    def error(self, error: A2AError) -> tuple[int, bytes]:
-        """A problem."""
-        status = 409 if isinstance(error, _CONFLICTS) else error.http
-        code = error.reason or "INTERNAL_ERROR"
-        fields = error.violations if isinstance(error, InvalidParams) else ()
-        return status, encode(
-            p.Problem(
-                type=f"urn:busagents:{code.lower().replace('_', '-')}",
-                title=code.replace("_", " ").capitalize(),
-                status=status,
-                detail=str(error),
-                code=code,
-                errors=[p.Wrong(path, why) for path, why in fields],
-            )
-        )
 
 
 _FRAMING = PlainFraming()
@@ -175,34 +143,34 @@ class Plain(BaseRoute):
             if path[: len(head)] == head:
                 rest = path[len(head) :]
                 found = {one.method: (one, places) for one in self._operations if (places := one.match(rest)) is not None}
-                if "GET" in found:
+                if "GET" in found and not found["GET"][0].events:
                     found["HEAD"] = found["GET"]
                 return found
         return {}
 
     async def create_task(self, exchange: Exchange) -> None:
         """POST /tasks."""
-        asked = await _body(exchange, _NEW)
-        request = _request(exchange, asked, Message("", "user", (), context_id=asked.session or ""))
+        asked = await read_body(exchange, _NEW)
+        request = read_request(exchange, asked, Message("", "user", (), context_id=asked.session or ""))
         await self._told(exchange, asked.agent, request, asked.wait)
 
     async def reply_to_task(self, exchange: Exchange) -> None:
         """POST /tasks/{id}/reply."""
-        asked = await _body(exchange, _REPLY)
+        asked = await read_body(exchange, _REPLY)
         named = {OURS: {"request": asked.question}} if asked.question else None
         message = Message("", "user", (), task_id=exchange.path[0], metadata=named)
-        await self._told(exchange, "", _request(exchange, asked, message), asked.wait)
+        await self._told(exchange, "", read_request(exchange, asked, message), asked.wait)
 
     async def get_task(self, exchange: Exchange) -> None:
         """GET /tasks/{id}."""
         length = QueryFields(exchange.query).number("messages", 0, 1000) or 0
         task = await self._service.get(exchange.caller, exchange.path[0], history_length=length)
-        await _reply(exchange, 200, p.plain_task(task, messages=length > 0))
+        await _reply(exchange, 200, plain_task(task, messages=length > 0))
 
     async def cancel_task(self, exchange: Exchange) -> None:
         """POST /tasks/{id}/cancel."""
         task = await self._service.cancel(exchange.caller, exchange.path[0])
-        await _reply(exchange, 200 if task.status.state in TERMINAL else 202, p.plain_task(task))
+        await _reply(exchange, 200 if task.status.state in TERMINAL else 202, plain_task(task))
 
     async def list_tasks(self, exchange: Exchange) -> None:
         """GET /tasks."""
@@ -219,11 +187,11 @@ class Plain(BaseRoute):
             status_after=query.time("since"),
         )
         page = await self._service.list(exchange.caller, asked, query.text("agent") or None)
-        await _reply(exchange, 200, p.plain_page(page))
+        await _reply(exchange, 200, plain_page(page))
 
     async def task_events(self, exchange: Exchange) -> None:
         """GET /tasks/{id}/events. A task that has ended is told once, and not at all to a reader who knows its end."""
-        task_id, after = exchange.path[0], _after(exchange)
+        task_id, after = exchange.path[0], read_place(exchange)
         try:
             await exchange.stream(self._service.subscribe(exchange.caller, task_id, after=after), _FRAMING)
         except UnsupportedOperation:
@@ -240,11 +208,11 @@ class Plain(BaseRoute):
         assert self._sessions is not None, "else it is not among the operations"
         if not _SESSION.fullmatch(session):
             raise wrong("id", "must be 1 to 64 letters, digits, '_' or '-'")
-        await exchange.stream(self._sessions.events(exchange.caller, session, after=_after(exchange)), _FRAMING)
+        await exchange.stream(self._sessions.events(exchange.caller, session, after=read_place(exchange)), _FRAMING)
 
     async def list_agents(self, exchange: Exchange) -> None:
         """GET /agents."""
-        await _reply(exchange, 200, p.plain_agents(await self._service.participants()))
+        await _reply(exchange, 200, plain_agents(await self._service.participants()))
 
     async def _told(self, exchange: Exchange, agent: str, request: SendRequest, wait: bool | float) -> None:
         """Send, and answer with the task: as it is at once, or once it rests or the time is over."""
@@ -262,44 +230,11 @@ class Plain(BaseRoute):
             return
         status = 200 if _rests(task) else 202
         location = f"{self._prefixes[0]}/tasks/{quote(task.id, safe='')}".encode()
-        await _reply(exchange, status, p.plain_task(task), ((b"location", location),))
+        await _reply(exchange, status, plain_task(task), ((b"location", location),))
 
 
 async def _reply(exchange: Exchange, status: int, body: Any, extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
     await exchange.reply(status, encode(body), _JSON, extra)
-
-
-async def _body(exchange: Exchange, decoder: msgspec.json.Decoder[_B]) -> _B:
-    body = await exchange.body()
-    try:
-        check_utf8(body)
-        asked = decoder.decode(body)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        raise wrong(where.strip("`.") or "body", what[:1].lower() + what[1:]) from None
-    except RecursionError:
-        raise InvalidRequest("the body is nested too deep") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"the body is not JSON in UTF-8: {error}") from None
-    if asked.text is msgspec.UNSET and asked.data is msgspec.UNSET:
-        raise wrong("text", "is required, or data")
-    return asked
-
-
-def _request(exchange: Exchange, asked: p.NewTask | p.Reply, message: Message) -> SendRequest:
-    key = exchange.header(b"idempotency-key")
-    if len(key) > MAX_KEY:
-        raise wrong("Idempotency-Key", f"is longer than {MAX_KEY} characters")
-    parts = () if asked.text is msgspec.UNSET else (Part(text=asked.text),)
-    if asked.data is not msgspec.UNSET:
-        parts = (*parts, Part(data=storable(asked.data, "data"), has_data=True))
-    message = msgspec.structs.replace(message, message_id=str(uuid.uuid4()), parts=parts)
-    return SendRequest(message, history_length=0, idempotency_key=key)
-
-
-def _after(exchange: Exchange) -> str:
-    """Where a reader left: the header of an EventSource, or a parameter for those who cannot set one."""
-    return exchange.header(b"last-event-id") or exchange.query.get("after", "")
 
 
 def _rests(task: Task) -> bool:
@@ -310,7 +245,7 @@ def _bare(agent: str, update: Update) -> Task:
     """A participant answered with a message alone: it is shown as a task that has ended."""
     if not isinstance(update, Message):
         raise Internal()
-    artifact = Artifact(p.ANSWER, update.parts)
+    artifact = Artifact(ANSWER, update.parts)
     metadata = {OURS: {"participant": agent}}
     task_id = update.task_id or update.message_id
     return Task(task_id, update.context_id, Status("completed"), (artifact,), metadata=metadata)

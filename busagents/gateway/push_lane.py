@@ -26,6 +26,7 @@ from busagents.gateway.types import PushConfig, StreamItem
 from busagents.gateway.wire_v1 import stream_response
 
 LOG = logging.getLogger("busagents.gateway.push")
+_FINISH = 2.0  # seconds that a post may still take when this process is told to stop
 _ENCODER = msgspec.json.Encoder()
 
 Find = Callable[[str], Awaitable[ThreadRef | None]]
@@ -166,7 +167,7 @@ class Lane:
         if self._progress.place:
             return view.replay(past, upto=Place.parse(self._progress.place))[1:]
         given = next((number for number, fact in enumerate(past, start=1) if isinstance(fact.event, TaskSubmitted)), 0)
-        older = next((number for number, fact in enumerate(past) if stamp(fact.time) > self._stored), len(past))
+        older = next((number for number, fact in enumerate(past) if stamp(fact.time) >= self._stored), len(past))
         first = max(given, older)
         items = view.replay(past[:first])
         for fact in past[first:]:
@@ -182,14 +183,29 @@ class Lane:
             found = await self._work.configs.read(self._work.key)
             if found is None or found[1] > self._work.revision:
                 raise _Replaced
-            try:
-                await self._work.target.post(self._config, body)
-            except PushFailed as error:
-                await self._failed(error)
-                continue
-            self._activity.touch()
-            await self._note(Progress(item.place))
-            return
+            if await self._finished(asyncio.ensure_future(self._once(body, item.place))):
+                return
+
+    @staticmethod
+    async def _finished(post: asyncio.Future[bool]) -> bool:
+        """The post's result. Who is canceled lets it end first, for a little while: else it is posted once more."""
+        try:
+            return await asyncio.shield(post)
+        except asyncio.CancelledError:
+            await asyncio.wait([post], timeout=_FINISH)
+            post.cancel()
+            await asyncio.wait([post])
+            raise
+
+    async def _once(self, body: bytes, place: str) -> bool:
+        try:
+            await self._work.target.post(self._config, body)
+        except PushFailed as error:
+            await self._failed(error)
+            return False
+        self._activity.touch()
+        await self._note(Progress(place))
+        return True
 
     async def _failed(self, error: PushFailed) -> None:
         patience, before, now = self._work.patience, self._progress, time.time()

@@ -202,6 +202,7 @@ async def test_what_is_no_json_is_refused(plain: httpx.AsyncClient, body: bytes)
         ("POST", "/tasks/none/cancel", 404),
         ("DELETE", "/tasks/none", 405),
         ("PUT", "/tasks", 405),
+        ("OPTIONS", "/tasks", 405),
         ("GET", "/tasks?state=done", 400),
         ("GET", "/tasks?limit=0", 400),
         ("GET", "/tasks?since=yesterday", 400),
@@ -212,6 +213,13 @@ async def test_errors_are_problems(plain: httpx.AsyncClient, method: str, path: 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
+
+
+async def test_a_head_is_asked_for_without_its_body_and_streams_have_none(plain: httpx.AsyncClient) -> None:
+    task = await given(plain, "hello", wait=True)
+    answer = await plain.head(f"/tasks/{task['id']}")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert (await plain.head(f"/tasks/{task['id']}/events")).status_code == 405
 
 
 async def test_a_defect_is_a_problem_without_its_secrets(plain: httpx.AsyncClient, echo: EchoService) -> None:
