@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")  # it goes into the URLs of cards
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 
@@ -36,7 +38,7 @@ class HostRule:
         """Whether a Host header, with or without a port, may be served."""
         if host and host == self._last:
             return True
-        allowed = bool(host) and (self._any or self._is_allowed(host))
+        allowed = _HOST.fullmatch(host) is not None and (self._any or self._is_allowed(host))
         if allowed:
             self._last = host
         return allowed

@@ -22,6 +22,7 @@ from busagents.gateway.errors import Unavailable
 from busagents.gateway.jwt_callers import JwtVerifier
 from busagents.gateway.types import Caller
 from busagents.settings import GatewaySettings, load_settings
+from tests.support.http_server import serving
 
 SECRET = "correct-horse-battery"
 ISSUER, AUDIENCE = "https://issuer.example", "busagents"
@@ -190,6 +191,24 @@ async def test_keys_are_fetched_once_and_again_for_a_key_that_is_not_known() -> 
     issuer.keys, issuer.time = [jwk(EC, "new")], 11.0  # rotated
     assert await verifier.caller(token(EC, "ES256", "new")) == Caller("jwt:ann")
     assert issuer.asked == 2
+
+
+async def test_keys_are_fetched_over_http_and_an_endless_set_of_them_is_not() -> None:
+    answers = {"/jwks": (200, json.dumps({"keys": [jwk(RSA, "r")]}).encode()), "/endless": (200, b"x" * 2_000_000)}
+
+    async def issuer(scope: Any, receive: Any, send: Any) -> None:
+        status, body = answers.get(scope["path"], (404, b"{}"))
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async with serving(issuer, lifespan="off") as base:
+        for path in ("/jwks", "/endless", "/none"):
+            verifier = JwtVerifier(base + path, issuer=ISSUER, audience=AUDIENCE, algorithms=("RS256",))
+            if path == "/jwks":
+                assert await verifier.caller(token()) == Caller("jwt:ann")
+                continue
+            with pytest.raises(Unavailable):
+                await verifier.caller(token())
 
 
 async def test_tokens_with_invented_keys_do_not_flood_the_issuer() -> None:

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from busagents.bootstrap.gateway import run_gateway
+from busagents.bootstrap.services import discover, load_definition, load_definitions, load_with_parts
 from busagents.domain.gateway import Gateway
 from busagents.errors import ConfigError, PortBusy
 from busagents.runtime.supervisor.nats_server import NatsServer
@@ -374,6 +375,23 @@ async def test_tls_files_that_cannot_be_used_are_a_config_error(
     with pytest.raises(ConfigError, match="TLS"):
         async with gateway_on(nats_server, Gateway(port=0, tls_certificate=str(cert), tls_key=str(key))):
             pass
+
+
+def test_a_file_may_declare_a_gateway_beside_participants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", list(sys.path))
+    file = tmp_path / "shop.py"
+    file.write_text(f"{GATEWAY}from busagents import Agent\nshop = Agent('shop')\n")
+    assert [(item.name, item.kind) for item in discover([str(file)])[0]] == [("gateway", "gateway"), ("shop", "agent")]
+    assert [item.name for item in load_with_parts(str(file))] == ["gateway", "shop"]
+    assert [item.name for item in load_definitions(str(file))] == ["shop"]
+    assert isinstance(load_definition(f"{file}:gateway"), Gateway)
+
+
+async def test_no_participant_can_have_its_name(tmp_path: Path) -> None:
+    write_services(tmp_path, echo=ECHO.replace('"echo"', '"gateway"'), gateway=GATEWAY)
+    code, _, err = await busagents("up", "--nats-port", "0", "--ephemeral", cwd=tmp_path)
+    assert code == 2
+    assert "two participants are named 'gateway'" in err
 
 
 def test_only_the_gateways_own_process_loads_an_http_server() -> None:

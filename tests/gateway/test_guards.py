@@ -125,6 +125,14 @@ async def test_a_name_that_somebody_else_may_point_at_us_is_not_served(host: str
     assert HostRule(("a2a.example", "*.bus.example")).allows(host) == allowed
 
 
+@pytest.mark.parametrize(
+    "host", ["", "a b", "a.example/x", "user@a.example", "a.example:", "a.example:80:80", "[::1", "a\r\nb", "ä.example"]
+)
+async def test_what_is_no_host_is_not_served_even_where_every_host_is(host: str) -> None:
+    assert HostRule(("*",)).allows("whatever.example:8420")
+    assert not HostRule(("*",)).allows(host)
+
+
 async def test_a_request_to_a_foreign_host_is_421_and_reaches_nothing() -> None:
     system = served()
     for path in ("/", "/.well-known/agent-card.json"):
