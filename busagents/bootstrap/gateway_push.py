@@ -75,6 +75,7 @@ class Push:
     @asynccontextmanager
     async def delivering(self, view: GatewayBus, index: TaskIndex) -> AsyncIterator[None]:
         """Deliver while the block runs."""
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole URLs, and those are callers' secrets
         await self._configs.create()
         inbox = await self._bus.value_inbox(CONFIGS, CONSUMER, credits=_MOST)
         target = PushTarget(GuardedTransport(self._guard), sign=self._sign)

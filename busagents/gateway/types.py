@@ -111,6 +111,9 @@ class PushConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     scheme: str = ""
     credentials: str = ""
 
+    def __repr__(self) -> str:  # it ends up in tracebacks and logs
+        return f"PushConfig(id={self.id!r}, task_id={self.task_id!r})"
+
 
 class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """What send and stream take. `history_length` None: the server's default; 0: no history."""

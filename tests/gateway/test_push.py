@@ -413,3 +413,8 @@ async def test_a_value_on_the_server_is_held_by_one_until_it_is_removed(bus_url:
 def test_the_guard_says_no_with_an_error_of_the_port() -> None:
     with pytest.raises(RemoteForbidden):
         PushGuard(["example.org"]).check("http://example.org/")
+
+
+def test_what_is_secret_is_not_in_what_is_printed() -> None:
+    request = replace(asks("hi"), push=PushConfig("https://example.org/?key=k3y", token="t0k", scheme="B", credentials="s3cret"))
+    assert not any(word in repr(request) for word in ("k3y", "t0k", "s3cret"))
