@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -16,6 +16,8 @@ from busagents import FunctionTask, agent
 from busagents.adapters.memory.bus import MemoryBus
 from busagents.adapters.memory.store import MemoryStore
 from busagents.bootstrap.gateway_bus import BusOfGateway
+from busagents.bootstrap.kinds import Definition
+from busagents.domain.person import Person
 from busagents.gateway.app import make_app
 from busagents.gateway.callers import caller_of
 from busagents.gateway.errors import TaskNotFound
@@ -276,6 +278,46 @@ async def test_a_session_is_followed_and_resumed_in_the_logs_order() -> None:
         with pytest.raises(TaskNotFound):
             await taken(sessions.events(Caller("bob"), "s1"), 1)
         await seen.close()
+
+
+@asynccontextmanager
+async def on_a_bus(*definitions: Definition) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of plain HTTP in front of participants on a bus."""
+    store = MemoryStore()
+    async with (
+        working(store, *definitions),
+        gateway(MemoryBus(store)) as service,
+        serving(make_app(service, extra_routes=[Plain(service, caller_of=caller_of)])) as base,
+        httpx.AsyncClient(base_url=f"{base}/v1", timeout=10) as client,
+    ):
+        yield client
+
+
+async def test_the_same_request_with_the_same_key_is_the_same_task() -> None:
+    async with on_a_bus(shout) as client:
+        body, key = {"agent": "shout", "text": "hi", "wait": True}, {"Idempotency-Key": "k1"}
+        first, again = [await client.post("/tasks", json=body, headers=key) for _ in range(2)]
+        assert first.json() == again.json()
+        assert first.json()["answer"]["text"] == "HI"
+        other = await client.post("/tasks", json={**body, "text": "ho"}, headers=key)
+        assert (other.status_code, other.json()["errors"][0]["field"]) == (400, "Idempotency-Key")
+        assert (await client.get("/tasks")).json()["total"] == 1
+
+
+async def test_a_person_is_asked_and_answered() -> None:
+    async with on_a_bus(Person("boss")) as client:
+        task = (await client.post("/tasks", json={"agent": "boss", "text": "May I?", "wait": True})).json()
+        assert (task["state"], task["question"]["text"]) == ("input-required", "May I?")
+        path, question = f"/tasks/{task['id']}/reply", task["question"]["id"]
+        assert (await client.post(path, json={"text": "x", "question": "no such"})).status_code == 409
+        answered = await client.post(path, json={"text": "You may.", "question": question, "wait": True})
+        assert (answered.status_code, answered.json()["answer"]["text"]) == (200, "You may.")
+        told = await events(client, f"/tasks/{task['id']}/events", last_event_id="0.0")
+        assert told[0][1]["event"] == "task"
+        assert told[-1][1]["state"] == "completed"
+        states = [item["state"] for _, item in told if item["event"] == "status"]
+        assert states == ["working", "input-required", "working", "completed"]
+        assert all(place for place, _ in told)
 
 
 async def taken(items: AsyncIterator[StreamItem], count: int) -> list[StreamItem]:
