@@ -106,7 +106,8 @@ def make_server(guards: Guards, options: GatewayOptions, key_password: str) -> G
         ssl_keyfile=options.tls_key or None,
         ssl_keyfile_password=key_password or None,
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("uvicorn.error", "httpx"):  # httpx would log the URLs of notifications, which may hold secrets
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         config.load()
     except OSError as error:  # ssl.SSLError is one

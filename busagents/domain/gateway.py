@@ -28,7 +28,8 @@ class Gateway:
         public_url: where callers reach it if not at the host they name, for example behind a proxy.
         allowed_hosts: host names it is reached by. None: those of this machine, and any if callers must say who they are.
         allowed_origins: web pages that may call it, such as `https://app.example`.
-        rate: requests per second of one caller; 0: no limit. `burst`: at once after a pause; 0: two seconds' worth.
+        rate: requests per second of one caller; 0: no limit. `burst`: at once after a pause; 0: two seconds' worth. Each process
+            counts by itself.
         open_calls: requests and streams of one caller open at once.
         max_body: bytes of a request.
         grace: seconds that open requests may take when it is stopped; streams end at once, for callers resume them elsewhere.

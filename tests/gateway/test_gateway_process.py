@@ -286,6 +286,34 @@ async def test_when_it_is_stopped_streams_end_in_order_and_it_exits_at_once(tmp_
         assert "Traceback" not in system.said
 
 
+async def idle_stream(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stream that has begun, and on which nothing comes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = b'{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"wait"}]}}'
+    head = (
+        f"POST /agents/echo/message:stream HTTP/1.1\r\nHost: 127.0.0.1\r\nA2A-Version: 1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    await reader.readuntil(b'"task"')
+    return reader, writer
+
+
+async def test_a_thousand_idle_streams_need_little_memory_and_end_in_order_when_it_is_stopped(tmp_path: Path) -> None:
+    async with up(tmp_path) as system:
+        port, pid = int(address(system).rpartition(":")[2]), (await system.row("gateway"))["pid"]
+        streams = []
+        for _ in range(20):
+            streams += await asyncio.gather(*(idle_stream(port) for _ in range(50)))
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) < 150 * 1024
+        os.kill(pid, signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            ends = [await reader.read() for reader, _ in streams]
+        assert all(end.endswith(b"0\r\n\r\n") for end in ends)
+        for _, writer in streams:
+            writer.close()
+
+
 async def test_off_this_machine_without_keys_it_does_not_start_and_the_others_do(tmp_path: Path) -> None:
     async with up(tmp_path, BUSAGENTS_GATEWAY_HOST="0.0.0.0") as system:
         rows = {row["name"]: row for row in system.ready["participants"]}
