@@ -72,7 +72,7 @@ async def run_participant(
             definition.name,
             description=definition.description,
             version="0.1.0",
-            metadata={"model": model, "kind": kind_name(definition), "skills": announced(skills_of(definition))},
+            metadata={"model": model, "kind": kind_name(definition), **announced(skills_of(definition))},
         )
 
         def ready() -> None:

@@ -23,13 +23,13 @@ def skills_of(participant: Participant) -> tuple[Skill, ...]:
     return tuple((name, " ".join(text.split())[:_WORDS]) for name, text in named[:_SKILLS])
 
 
-def announced(skills: tuple[Skill, ...]) -> str:
-    """As text for an announcement."""
-    return msgspec.json.encode(skills).decode()
+def announced(skills: tuple[Skill, ...]) -> dict[str, str]:
+    """As part of an announcement; nothing if there are none."""
+    return {"skills": msgspec.json.encode(skills).decode()} if skills else {}
 
 
 def read_skills(text: str) -> tuple[Skill, ...]:
-    """The inverse of `announced`; none if it is something else: anybody may announce anything."""
+    """The skills of an announcement; none if it is something else: anybody may announce anything."""
     try:
         return msgspec.json.decode(text, type=tuple[Skill, ...]) if text else ()
     except (msgspec.DecodeError, UnicodeDecodeError):
