@@ -270,7 +270,7 @@ async def test_row_38_a_refused_key_is_not_part_of_anything_that_is_kept_or_show
             failed, _ = await fails(client, name, fresh("s"))
             assert failed.reason == "bad_key"
             assert "OPENAI_API_KEY" in str(failed)
-            seen = [item.body.decode() async for item in client.bus.log.read_participant("*")]
+            seen = [item.body.decode(errors="replace") async for item in client.bus.log.read_participant("*")]
             announced = [msgspec.json.encode(item).decode() for item in await client.agents()]
     assert seen
     texts = [*seen, *announced, caplog.text, str(failed), repr(agent), repr(agent.model)]
