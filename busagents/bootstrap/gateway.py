@@ -85,7 +85,7 @@ async def run_gateway(
                 for number in (signal.SIGTERM, signal.SIGINT):
                     asyncio.get_running_loop().add_signal_handler(number, stop.set)
             _log.info("serves A2A at %s (pid %d)", address_of(bound, options), os.getpid())
-            status.ready()
+            status.ready(address_of(bound, options))
             if on_ready is not None:
                 on_ready(definition.name)
             await serve(server, bound, guards, stop, definition.grace)

@@ -220,6 +220,7 @@ class _Run:
                 "replicas": count,
                 "state": states[participant].state if participant in states else "stopped",
                 "failure": states[participant].failure if participant in states else "",
+                "at": states[participant].at if participant in states else "",
             }
             for participant, count in chosen.items()
         ]

@@ -42,7 +42,7 @@ class Ready(msgspec.Struct, frozen=True):
     data_dir: str
     durability: str
     ephemeral: bool
-    participants: list[dict[str, Any]]  # name, kind, description, replicas, state, failure
+    participants: list[dict[str, Any]]  # name, kind, description, replicas, state, failure, at (a URL)
     problems: list[dict[str, str]]  # files that could not be read: path, message
     default_port_taken: bool = False
 

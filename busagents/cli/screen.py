@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import Any
 
 from busagents.bootstrap.up_options import SUPERVISOR, Ready
 from busagents.cli.output import Colour, emit_json, note
@@ -38,6 +39,7 @@ class TextScreen:
         store = f"{ready.data_dir} ({kept}, durability {ready.durability})"
         rows = [
             ("bus", ready.nats_url + (" (4222 was taken)" if ready.default_port_taken else "")),
+            *(("http", _served(row)) for row in ready.participants if row["at"]),
             ("data", f"{ready.data_dir} (the log is on that server)" if ready.durability == "external" else store),
             ("ready", _who(ready)),
             ("model", self._model_notice.removeprefix("model ")),
@@ -61,6 +63,10 @@ class JsonScreen:
     def ready(self, ready: Ready) -> None:
         """Print the object."""
         emit_json(ready)
+
+
+def _served(row: dict[str, Any]) -> str:
+    return f"{row['at']}/agents/<name> (A2A), {row['at']}/v1 (plain HTTP)"
 
 
 def _who(ready: Ready) -> str:

@@ -1,6 +1,6 @@
 """What a child process tells its supervisor: JSON lines on an inherited pipe.
 
-    {"ready": true}                                            it serves its inbox
+    {"ready": true, "at": url}                                 it serves its inbox, or callers at a URL
     {"hold": token, "session": …, "thread": …, "task": …}      it holds an inbox delivery
     {"release": token}                                         it no longer holds it
     {"failed": "why"}                                          it cannot start, and a restart would not help
@@ -38,6 +38,7 @@ class _Release(msgspec.Struct, frozen=True):
 
 class _Ready(msgspec.Struct, frozen=True):
     ready: bool = True
+    at: str = ""
 
 
 class _Failed(msgspec.Struct, frozen=True):
@@ -61,9 +62,9 @@ class StatusWriter:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
-    def ready(self) -> None:
-        """The participant serves its inbox."""
-        self._write(_Ready())
+    def ready(self, at: str = "") -> None:
+        """The participant serves its inbox; a gateway serves callers `at` a URL."""
+        self._write(_Ready(at=at))
 
     def hold(self, token: str, *, session: str, thread: str, task: str) -> None:
         """A delivery is in work here."""

@@ -18,6 +18,7 @@ _TAIL_LINES = 20
 
 class _StatusLine(msgspec.Struct):
     ready: bool = False
+    at: str = ""
     hold: str = ""
     session: str = ""
     thread: str = ""
@@ -33,6 +34,7 @@ class ChildProcess:
         self.name = name
         self.pid = 0
         self.ready = asyncio.Event()
+        self.at = ""  # the URL it serves, if it said one
         self.failed = ""  # why it said a restart would not help
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self.lines: list[bytes] = []  # status lines that are not of the protocol, as sent
@@ -74,6 +76,7 @@ class ChildProcess:
             self.failed = line.failed
             self.ready.set()
         elif line.ready:
+            self.at = line.at
             self.ready.set()
         else:
             self.lines.append(raw)

@@ -68,6 +68,11 @@ class Replica:
         child = self._child
         return child if child is not None and not child.exited.done() else None
 
+    @property
+    def at(self) -> str:
+        """The URL that its process serves, if it said one."""
+        return self.child.at if self.child else ""
+
     def row(self) -> dict[str, Any]:
         """What `ps` shows of it."""
         child = self.child
