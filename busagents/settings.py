@@ -139,3 +139,9 @@ def wants_colour(env: Mapping[str, str] | None = None) -> bool:
     """Whether a terminal may be given colours: not with NO_COLOR (https://no-color.org), and not if it is a dumb one."""
     env = os.environ if env is None else env
     return not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+
+
+def a2a_credentials(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables that hold credentials of remote agents: BUSAGENTS_A2A_<NAME>_TOKEN and _API_KEY."""
+    env = os.environ if env is None else env
+    return {name: value for name, value in env.items() if name.startswith("BUSAGENTS_A2A_")}

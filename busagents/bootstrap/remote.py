@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 
 from busagents.domain.remote_agent import RemoteAgent
 from busagents.domain.remote_decider import remote_policy
@@ -11,6 +10,7 @@ from busagents.ports.remote import RemoteAgents
 from busagents.runtime.performer import Performer, Show
 from busagents.runtime.remote_performer import RemotePerformer
 from busagents.runtime.thread_runner import Policy
+from busagents.settings import a2a_credentials
 
 
 def remote_agents() -> RemoteAgents:
@@ -20,7 +20,7 @@ def remote_agents() -> RemoteAgents:
     logger = logging.getLogger("httpx")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.WARNING)  # it tells each request, and a task that is watched may need thousands
-    return A2ARemotes(os.environ)
+    return A2ARemotes(a2a_credentials())
 
 
 def remote_kind(agent: RemoteAgent, owner: str, show: Show) -> tuple[Policy, Performer]:

@@ -1,5 +1,7 @@
 """The teams of the benchmarks: scripted models, each participant in a process of its own."""
 
+from itertools import pairwise
+
 from busagents import Agent, Edge, Graph, Node, Person, Swarm, agent
 from busagents.testing import ScriptedModel, call_tools, say
 
@@ -28,7 +30,7 @@ async def item(task):  # type: ignore[no-untyped-def]
 def _chain(length: int) -> Graph:
     ids = [f"n{number}" for number in range(length)]
     parts = [Node(item, id=name) for name in ids]
-    edges = [Edge(one, two) for one, two in zip(ids, ids[1:], strict=False)]
+    edges = [Edge(one, two) for one, two in pairwise(ids)]
     return Graph(f"bench_chain_{length}", edges, nodes=parts, description="A chain.")
 
 

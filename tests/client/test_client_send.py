@@ -8,9 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from busagents import Agent, Artifact, FunctionTask, Limits, Message, Progress, TextPart, agent, tool
-from busagents.domain import events as e
-from busagents.domain.messages import Usage
-from busagents.domain.messages import assistant
+from busagents.domain.messages import Usage, assistant
 from busagents.errors import InvalidInput, InvalidName, NotFound, TaskCanceled, TaskFailed, TaskTimeout
 from busagents.ports.model import ModelRequest
 from busagents.runtime.client.submission import MAX_PROMPT
