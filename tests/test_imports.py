@@ -29,8 +29,7 @@ OUTERMOST = (*ALLOWED["bootstrap"], "bootstrap")  # cli, services, and the packa
 
 MAX_LINES = 300
 MAX_FUNCTION_LINES = 60
-LONGER: dict[str, str] = {
-}
+LONGER: dict[str, str] = {}
 
 
 def module_name(path: Path) -> str:

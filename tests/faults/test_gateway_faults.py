@@ -161,18 +161,19 @@ async def test_row_14_fifty_readers_of_a_killed_gateway_go_on_at_another_one_wit
     assert [scene.effects(f"look:{number}") for number in range(len(SAID))] == [READERS] * len(SAID)
 
 
-async def test_readers_whose_gateways_are_killed_one_after_the_other_are_led_to_the_end(scene: Scene) -> None:
-    async with scene.agent("talker"), caller() as http:
+async def test_row_14_a_reader_whose_gateways_are_killed_one_after_the_other_is_led_to_the_end(scene: Scene) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(scene.agent("talker"))
+        last, *mortals = [await stack.enter_async_context(scene.gateway()) for _ in range(4)]
+        http = await stack.enter_async_context(caller())
         reader = Reader(http, "talker", "go")
-        for count in (1, 2, 4):
-            async with scene.gateway() as mortal:
-                async for _ in reader.read(mortal.base):
-                    if len(reader.places) >= count:
-                        mortal.process.signal(signal.SIGKILL)
-        async with scene.gateway() as last:
-            if reader.state != COMPLETED:
-                await reader.finish(last.base)
-            await has_it_all(http, last.base, reader)
+        for count, mortal in zip((1, 2, 4), mortals, strict=True):
+            async for _ in reader.read(mortal.base):
+                if len(reader.places) >= count:
+                    mortal.process.signal(signal.SIGKILL)
+        assert reader.state != COMPLETED
+        await reader.finish(last.base)
+        await has_it_all(http, last.base, reader)
 
 
 async def test_row_14_an_agent_killed_in_the_middle_of_its_answer_is_followed_to_the_end_in_the_same_stream(scene: Scene) -> None:
@@ -322,8 +323,9 @@ async def test_row_27_a_thousand_idle_streams_of_one_gateway_stay_below_150_mega
 ) -> None:
     async with scene.agent("echo"):
         pass  # it is known, and nobody serves its inbox
-    async with scene.gateway() as gateway, caller() as http:
-        readers = [Reader(http, "echo", f"hi {number}") for number in range(STREAMS)]
+    async with scene.gateway() as gateway, contextlib.AsyncExitStack() as stack:
+        callers = [await stack.enter_async_context(caller()) for _ in range(20)]  # httpx gets slow with many connections each
+        readers = [Reader(callers[number % 20], "echo", f"hi {number}") for number in range(STREAMS)]
         begun = [asyncio.Event() for _ in readers]
 
         async def read(reader: Reader, first: asyncio.Event) -> None:

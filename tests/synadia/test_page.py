@@ -16,8 +16,8 @@ def test_the_declarations_are_ones_and_the_subject_is_that_of_the_session_they_l
     names: dict[str, object] = {}
     for block in re.findall(r"^```python\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL):
         exec(block, names)
-    door, claude = names["door"], names["claude"]
-    assert isinstance(claude, SynadiaAgent)
+    door, coder = names["door"], names["coder"]
+    assert isinstance(coder, SynadiaAgent)
     assert isinstance(door, SynadiaFacade)
     assert door.expose is not None
     subject = address(door.expose[0], door.owner, door.sessions[0]).subject("prompt")
