@@ -10,16 +10,18 @@ from tests.support.fault_agents import TEXT, look, model, pay, wait
 
 gateway = Gateway(port=0)
 
-SAID = ("First I look.", "Then I look again.", "Now I look for the last time.")
+SAID = ("First I look.", "Then I look again.", "Now I look and wait.")  # before the gate
 talker = Agent(
     "talker",
     model=model(
-        *(call_tools(("look", {"what": str(number)}), text=text) for number, text in enumerate(SAID)),
+        call_tools(("look", {"what": "0"}), text=SAID[0]),
+        call_tools(("look", {"what": "1"}), text=SAID[1]),
+        call_tools(("look", {"what": "2"}), ("wait", {"what": "open"}), text=SAID[2]),
         say(TEXT),
         chunk_chars=4,
         chunk_delay=0.02,
     ),
-    tools=[look],
+    tools=[look, wait],
 )
 gated = Agent(
     "gated",
