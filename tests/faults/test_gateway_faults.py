@@ -130,7 +130,7 @@ async def test_row_14_a_reader_of_a_killed_gateway_goes_on_at_another_one_with_n
     async with scene.agent("talker"), scene.gateway() as first, scene.gateway() as second, caller() as http:
         reader = Reader(http, "talker", "go", binding=binding)
         async for event in reader.read(first.base):
-            if len(reader.places) == 3 and is_live(event) == (at == "in the middle of a text"):
+            if reader.said == 1 and is_live(event) == (at == "in the middle of a text"):
                 first.process.signal(signal.SIGKILL)
         await first.process.killed()
         scene.open_gate()
@@ -180,7 +180,7 @@ async def test_row_14_an_agent_killed_in_the_middle_of_its_answer_is_followed_to
         reader = Reader(http, "talker", "go")
         async with contextlib.AsyncExitStack() as successors:
             async for event in reader.read(gateway.base):
-                if len(reader.places) == 4 and is_live(event) and mortal.process.returncode is None:
+                if reader.said == 2 and is_live(event) and mortal.process.returncode is None:
                     mortal.signal(signal.SIGKILL)
                     await mortal.killed()
                     scene.open_gate()

@@ -109,6 +109,11 @@ class Reader:
         return [event.place for event in self.events if event.place]
 
     @property
+    def said(self) -> int:
+        """How often the agent said something before its answer."""
+        return sum(event.name == "statusUpdate" and "message" in event.value["status"] for event in self.events)
+
+    @property
     def text(self) -> str:
         """What the task made, by what the reader was told."""
         parts = (part for artifact in self.task.get("artifacts", []) for part in artifact["parts"])
